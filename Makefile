@@ -1,0 +1,46 @@
+# Makefile - short names for what meson and tools/ do; `make help` lists them.
+# SPDX-License-Identifier: MIT
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+CI := python3 tools/ci.py --jobs $(JOBS)
+
+.PHONY: all demo test bench install asan tsan valgrind stress model tidy format clean help
+
+all:        ## build the library, the command and the tests in build/
+	@tools/deps.sh build
+	@test -f build/build.ninja || meson setup build
+	@ninja -C build -j $(JOBS)
+
+demo:       ## run the same function in sequence, as tasks, threads and processes, measured
+	@tools/deps.sh demo
+	@test -f build/build.ninja || meson setup build
+	@ninja -C build -j $(JOBS) urd examples/bolo
+	@tools/demo.sh build
+
+test:       ## everything that must hold; the last line is N passed, N failed
+	@tools/deps.sh test
+	@$(CI)
+
+asan tsan valgrind stress model: ## the tests under one tool, or one suite of them
+	@tools/deps.sh test
+	@$(CI) $@
+
+bench: all  ## build and run the benches
+	@meson test -C build --benchmark --verbose --num-processes 1
+
+install: all ## install below PREFIX (/usr/local), and below DESTDIR if it is set
+	@meson configure build --prefix '$(abspath $(PREFIX))'
+	@meson install -C build
+
+tidy:       ## the house rules, and clang-tidy
+	@tools/deps.sh test
+	@$(CI) tidy lint
+
+format:     ## let clang-format write the C files
+	@python3 tools/ci.py --format
+
+clean:      ## remove what was built
+	rm -rf build build-*
+
+help:       ## this list
+	@sed -n 's/^\([a-z ]*\):[^#]*## /\1\t/p' Makefile | expand -t 34

@@ -1,0 +1,90 @@
+/*
+ * pingpong.c - how long does a value take to another task and back?
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Sketch: on one worker a rendezvous is a lock, a copy of eight bytes and a switch, and a round
+ * trip is two: some 80 ns.  On two workers the partners should stay together, and not wake a core
+ * for each value.  Baseline: two threads and two pipes, which wake each other through the kernel.
+ */
+#include <pthread.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+static int there[2], back[2];
+static urd_chan to, from;
+
+static void *echo_by_pipe(void *arg)
+{
+    long v;
+    while (read(there[0], &v, sizeof v) == sizeof v && v >= 0)
+        if (write(back[1], &v, sizeof v) != sizeof v)
+            break;
+    return arg;
+}
+
+static void by_pipe(long n)
+{
+    pthread_t thread;
+    bench_must(pipe(there), "pipe");
+    bench_must(pipe(back), "pipe");
+    bench_must(-pthread_create(&thread, NULL, echo_by_pipe, NULL), "pthread_create");
+    for (long i = 0, v = 0; i < n; i++) {
+        bench_must(write(there[1], &i, sizeof i) == sizeof i ? 0 : -1, "write");
+        bench_must(read(back[0], &v, sizeof v) == sizeof v ? 0 : -1, "read");
+    }
+    long end = -1;
+    bench_must(write(there[1], &end, sizeof end) == sizeof end ? 0 : -1, "write");
+    bench_must(-pthread_join(thread, NULL), "pthread_join");
+    for (int i = 0; i < 2; i++) {
+        close(there[i]);
+        close(back[i]);
+    }
+}
+
+static int echo(void *arg)
+{
+    (void)arg;
+    long v;
+    while (urd_chan_recv(&to, &v) == 0)
+        bench_must(urd_chan_send(&from, &v), "send");
+    return 0;
+}
+
+static void by_channel(long n)
+{
+    urd_chan_init(&to, sizeof(long), NULL, 0);
+    urd_chan_init(&from, sizeof(long), NULL, 0);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, echo, NULL);
+    for (long i = 0, v = 0; i < n; i++) {
+        bench_must(urd_chan_send(&to, &i), "send");
+        bench_must(urd_chan_recv(&from, &v), "recv");
+    }
+    urd_chan_close(&to);
+    bench_must(urd_scope_join(&s), "join");
+    urd_chan_fini(&to);
+    urd_chan_fini(&from);
+}
+
+static int measure(void *arg)
+{
+    bench_case cases[] = {{.name = "two threads, two pipes", .run = by_pipe, .n = 5000},
+                          {.name = "two tasks, two channels", .run = by_channel, .n = 200000},
+                          {.run = NULL}};
+    bench_run(cases, *(int *)arg);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = bench_rounds(argc, argv);
+    for (int workers = 1; workers <= 2; workers++) {
+        printf("%d worker(s)\n", workers);
+        urd_config config = {.workers = workers, .processes = URD_PROCESSES_NONE};
+        bench_must(urd_run(&config, measure, &rounds), "urd_run");
+    }
+    return 0;
+}

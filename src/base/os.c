@@ -1,0 +1,284 @@
+/*
+ * os.c - the system calls of the runtime; turns errno into -errno, once.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+/* Below a main thread's frame this much is sure to be there under any usual stack limit. */
+static const size_t MAIN_STACK_SURE_BYTES = (size_t)512 * 1024;
+
+static int result(long rc)
+{
+    return rc < 0 ? -errno : (int)rc;
+}
+
+void *urd__os_alloc(size_t size)
+{
+    return urd__os_fault() ? NULL : calloc(1, size);
+}
+
+void *urd__os_alloc_aligned(size_t alignment, size_t size)
+{
+    void *p = urd__os_fault() ? NULL : aligned_alloc(alignment, size);
+    if (p)
+        memset(p, 0, size);
+    return p;
+}
+
+void urd__os_free(void *p)
+{
+    free(p);
+}
+
+int urd__os_map(void **out, size_t size)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    if (p == MAP_FAILED)
+        return -errno;
+    *out = p;
+    return 0;
+}
+
+void urd__os_unmap(void *p, size_t size)
+{
+    munmap(p, size);
+}
+
+int urd__os_guard_install(void *p, size_t size)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(madvise(p, size, MADV_GUARD_INSTALL));
+}
+
+int urd__os_protect_none(void *p, size_t size)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(mprotect(p, size, PROT_NONE));
+}
+
+void urd__os_no_huge_pages(void *p, size_t size)
+{
+    madvise(p, size, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses; so much the better */
+}
+
+void urd__os_discard(void *p, size_t size)
+{
+    madvise(p, size, MADV_DONTNEED);
+}
+
+size_t urd__os_page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+    const int64_t second = 1000000000;
+    return (struct timespec){.tv_sec = ns / second, .tv_nsec = ns % second};
+}
+
+int64_t urd__os_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void urd__os_yield(void)
+{
+    sched_yield();
+}
+
+int urd__os_sleep_until(int64_t when)
+{
+    struct timespec until = timespec_of(when);
+    return -clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+void urd__os_futex_wait(const int *word, int value, int64_t until)
+{
+    struct timespec at, *timeout = NULL;
+    if (until != INT64_MAX) {
+        at = timespec_of(until > 0 ? until : 0);
+        timeout = &at;
+    }
+    int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, timeout, NULL,
+            FUTEX_BITSET_MATCH_ANY);
+    errno = saved;
+}
+
+void urd__os_futex_wake(const int *word, int count)
+{
+    int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count);
+    errno = saved;
+}
+
+/* All but what the thread itself causes (SIGSEGV), which must reach it. */
+static void fill_outside_signals(sigset_t *set)
+{
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
+    sigfillset(set);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(set, own[i]);
+}
+
+int urd__os_thread_start(pthread_t *out, size_t stack_bytes, void *(*fn)(void *), void *arg)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    pthread_attr_t attr;
+    int rc = pthread_attr_init(&attr);
+    if (rc)
+        return -rc;
+    if (stack_bytes)
+        rc = pthread_attr_setstacksize(&attr, stack_bytes);
+    sigset_t set;
+    fill_outside_signals(&set);
+    if (rc == 0)
+        rc = pthread_attr_setsigmask_np(&attr, &set);
+    if (rc == 0)
+        rc = pthread_create(out, &attr, fn, arg);
+    pthread_attr_destroy(&attr);
+    return -rc;
+}
+
+void urd__os_thread_join(pthread_t thread)
+{
+    pthread_join(thread, NULL);
+}
+
+void urd__os_thread_name(const char *name)
+{
+    enum { KERNEL_NAME_BYTES = 16 };
+    char cut[KERNEL_NAME_BYTES] = {0};
+    memcpy(cut, name, strnlen(name, KERNEL_NAME_BYTES - 1));
+    pthread_setname_np(pthread_self(), cut);
+}
+
+bool urd__os_is_main_thread(void)
+{
+    return (pid_t)syscall(SYS_gettid) == getpid();
+}
+
+uintptr_t urd__os_stack_low(void)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    if (urd__os_is_main_thread()) {
+        /* pthread_getattr_np would read all of /proc/self/maps here. */
+        struct rlimit limit;
+        bool small = getrlimit(RLIMIT_STACK, &limit) != 0 ||
+                     limit.rlim_cur < 4 * (rlim_t)MAIN_STACK_SURE_BYTES;
+        return small ? here : here - MAIN_STACK_SURE_BYTES;
+    }
+    pthread_attr_t attr;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return here;
+    void *low = NULL;
+    size_t size = 0;
+    pthread_attr_getstack(&attr, &low, &size);
+    pthread_attr_destroy(&attr);
+    return low ? (uintptr_t)low : here;
+}
+
+int urd__os_cpus_allowed(void)
+{
+    enum { CPUS_MAX = 8192 };
+    size_t size = CPU_ALLOC_SIZE(CPUS_MAX);
+    cpu_set_t *set = CPU_ALLOC(CPUS_MAX);
+    int n = 1;
+    if (set && sched_getaffinity(0, size, set) == 0)
+        n = CPU_COUNT_S(size, set);
+    CPU_FREE(set);
+    return n > 0 ? n : 1;
+}
+
+long urd__os_read_file(const char *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    size_t used = 0;
+    while (used + 1 < size) {
+        ssize_t n = read(fd, out + used, size - 1 - used);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        used += (size_t)n;
+    }
+    close(fd);
+    out[used] = '\0';
+    return (long)used;
+}
+
+int urd__os_signal_stack(void *on, size_t size)
+{
+    stack_t stack = {.ss_sp = on, .ss_size = size, .ss_flags = on ? 0 : SS_DISABLE};
+    return result(sigaltstack(&stack, NULL));
+}
+
+bool urd__os_signal_stack_absent(void)
+{
+    stack_t now;
+    return sigaltstack(NULL, &now) == 0 && (now.ss_flags & SS_DISABLE);
+}
+
+int urd__os_signal_action(int sig, const struct sigaction *action, struct sigaction *old)
+{
+    return result(sigaction(sig, action, old));
+}
+
+uintptr_t urd__os_context_sp(const void *context)
+{
+    const ucontext_t *at = context;
+#if defined(__x86_64__)
+    return (uintptr_t)at->uc_mcontext.gregs[REG_RSP];
+#else
+    return (uintptr_t)at->uc_mcontext.sp;
+#endif
+}
+
+void urd__os_write_error(const char *text, size_t size)
+{
+    int saved = errno;
+    while (size > 0) {
+        ssize_t n = write(STDERR_FILENO, text, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        text += n;
+        size -= (size_t)n;
+    }
+    errno = saved;
+}
+
+const char *urd__os_program_name(void)
+{
+    return program_invocation_short_name;
+}

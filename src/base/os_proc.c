@@ -1,0 +1,363 @@
+/*
+ * os_proc.c - the system calls behind processes; turns errno into -errno, once.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/os_proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/single_threaded.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/os.h"
+
+#ifdef HAVE_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+enum { THREAD_LOOKS = 10 };
+
+static int result(long rc)
+{
+    return rc < 0 ? -errno : (int)rc;
+}
+
+int urd__os_shared_map(void **out, size_t size)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    void *p =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return -errno;
+    *out = p;
+    return 0;
+}
+
+int urd__os_shared_discard(void *p, size_t size)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(madvise(p, size, MADV_REMOVE));
+}
+
+pid_t urd__os_fork_quiet(void)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(syscall(SYS_clone, 0UL, 0UL, 0UL, 0UL, 0UL));
+}
+
+pid_t urd__os_fork(void)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(fork());
+}
+
+/* The C library's flag stays false once there was a second thread.  A joined one may still be
+ * listed for a moment. */
+bool urd__os_single_threaded(void)
+{
+    for (int i = 0; !__libc_single_threaded && i < THREAD_LOOKS; i++) {
+        struct stat tasks;
+        if (stat("/proc/self/task", &tasks) != 0)
+            return false;
+        if (tasks.st_nlink == 3) /* ".", "..", and one thread */
+            return true;
+        sched_yield();
+    }
+    return __libc_single_threaded != 0;
+}
+
+void urd__os_exit(int code)
+{
+    _exit(code);
+}
+
+void urd__os_flush(void)
+{
+    fflush(NULL);
+}
+
+pid_t urd__os_pid(void)
+{
+    return (pid_t)syscall(SYS_getpid); /* a C library may remember that of before a quiet fork */
+}
+
+pid_t urd__os_parent_pid(void)
+{
+    return getppid();
+}
+
+int urd__os_die_with_parent(void)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(prctl(PR_SET_PDEATHSIG, SIGKILL));
+}
+
+void urd__os_process_name(const char *name, char *old, size_t old_size)
+{
+    char now[16] = "";
+    prctl(PR_GET_NAME, now);
+    prctl(PR_SET_NAME, name);
+    if (old_size > 0) {
+        strncpy(old, now, old_size - 1);
+        old[old_size - 1] = '\0';
+    }
+}
+
+pid_t urd__os_wait(pid_t pid, int *status, bool no_wait)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    pid_t rc;
+    do {
+        rc = waitpid(pid, status, __WALL | (no_wait ? WNOHANG : 0));
+    } while (rc < 0 && errno == EINTR);
+    return result(rc);
+}
+
+/* Valgrind has no pidfd, and complains at length on each call. */
+static bool under_valgrind(void)
+{
+#ifdef HAVE_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
+#endif
+}
+
+int urd__os_pidfd_open(pid_t pid)
+{
+    if (under_valgrind())
+        return -ENOSYS;
+    int fault = urd__os_fault();
+    return fault ? fault : result(syscall(SYS_pidfd_open, pid, 0U));
+}
+
+int urd__os_pidfd_signal(int pidfd, int sig)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0U));
+}
+
+int urd__os_kill(pid_t pid, int sig)
+{
+    return result(kill(pid, sig));
+}
+
+int urd__os_socket_pair(int out[2])
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, out));
+}
+
+/* Room for one descriptor beside a message. */
+union control {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int urd__os_send(int fd, const void *message, size_t size, int pass, bool no_wait)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    struct iovec part = {.iov_base = (char *)(uintptr_t)message, .iov_len = size};
+    struct msghdr out = {.msg_iov = &part, .msg_iovlen = 1};
+    union control control;
+    if (pass >= 0) {
+        memset(&control, 0, sizeof control);
+        out.msg_control = control.bytes;
+        out.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&out);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof pass);
+        memcpy(CMSG_DATA(c), &pass, sizeof pass);
+    }
+    ssize_t rc;
+    do {
+        rc = sendmsg(fd, &out, MSG_NOSIGNAL | (no_wait ? MSG_DONTWAIT : 0));
+    } while (rc < 0 && errno == EINTR);
+    return rc < 0 && errno == ECONNRESET ? -EPIPE : result(rc);
+}
+
+static int descriptor_in(struct msghdr *in)
+{
+    int fd = -1;
+    struct cmsghdr *c = CMSG_FIRSTHDR(in);
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    return fd;
+}
+
+int urd__os_receive(int fd, void *message, size_t size, int *passed)
+{
+    *passed = -1;
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    struct iovec part = {.iov_base = message, .iov_len = size};
+    union control control;
+    struct msghdr in = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof control.bytes,
+    };
+    ssize_t rc;
+    do {
+        rc = recvmsg(fd, &in, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (rc < 0 && errno == EINTR);
+    if (rc < 0)
+        return errno == ECONNRESET ? 0 : -errno;
+    *passed = descriptor_in(&in);
+    if (rc == 0 || ((size_t)rc == size && (in.msg_flags & MSG_TRUNC) == 0))
+        return (int)rc;
+    urd__os_close(*passed);
+    *passed = -1;
+    return -EBADMSG;
+}
+
+int urd__os_duplicate(int fd)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+void urd__os_shut_down(int fd)
+{
+    shutdown(fd, SHUT_WR);
+}
+
+int urd__os_wait_ready(urd__os_ready *list, int n, int64_t until)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    if (n > OS_READY_MAX)
+        return -EINVAL;
+    struct pollfd polled[OS_READY_MAX];
+    for (int i = 0; i < n; i++) {
+        short events = (short)(POLLIN | (list[i].want_write ? POLLOUT : 0));
+        polled[i] = (struct pollfd){.fd = list[i].fd, .events = events};
+    }
+    int rc;
+    do {
+        int64_t left = until == INT64_MAX ? 0 : until - urd__os_now();
+        if (left < 0)
+            left = 0;
+        struct timespec timeout = {.tv_sec = (time_t)(left / 1000000000),
+                                   .tv_nsec = (long)(left % 1000000000)};
+        rc = ppoll(polled, (nfds_t)n, until == INT64_MAX ? NULL : &timeout, NULL);
+    } while (rc < 0 && errno == EINTR);
+    if (rc < 0)
+        return -errno;
+    for (int i = 0; i < n; i++) {
+        list[i].readable = (polled[i].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0;
+        list[i].writable = (polled[i].revents & POLLOUT) != 0;
+    }
+    return 0;
+}
+
+int urd__os_event_open(void)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+void urd__os_event_set(int fd)
+{
+    uint64_t one = 1;
+    ssize_t rc;
+    do {
+        rc = write(fd, &one, sizeof one);
+    } while (rc < 0 && errno == EINTR);
+}
+
+void urd__os_event_clear(int fd)
+{
+    uint64_t count;
+    ssize_t rc;
+    do {
+        rc = read(fd, &count, sizeof count);
+    } while (rc < 0 && errno == EINTR);
+}
+
+int urd__os_child_signal_open(void)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    return result(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+void urd__os_child_signal_clear(int fd)
+{
+    struct signalfd_siginfo info;
+    while (read(fd, &info, sizeof info) > 0 || errno == EINTR)
+        ;
+}
+
+void urd__os_close(int fd)
+{
+    if (fd >= 0)
+        close(fd); /* Linux has closed it also when it says EINTR */
+}
+
+void urd__os_signals_block(sigset_t *old)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, old);
+}
+
+void urd__os_signals_restore(const sigset_t *old)
+{
+    pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+/* Handlers of faults stay: a sanitizer or a crash reporter works in any process. */
+static bool is_fault(int sig)
+{
+    return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGABRT ||
+           sig == SIGTRAP || sig == SIGSYS;
+}
+
+void urd__os_signals_reset(void)
+{
+    for (int sig = 1; sig < NSIG; sig++) {
+        struct sigaction now;
+        if (is_fault(sig) || sigaction(sig, NULL, &now) != 0)
+            continue;
+        if (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN)
+            continue;
+        struct sigaction reset = {.sa_handler = SIG_DFL};
+        sigaction(sig, &reset, NULL);
+    }
+}

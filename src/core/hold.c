@@ -1,0 +1,161 @@
+/*
+ * hold.c - jobs held by hand.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Such a job runs in a scope of its own, inside the one it was started in, so that it can be
+ * cancelled alone.  `ended` is set under that scope's lock, and its owner taken away, so that a
+ * late cancel finds nobody.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/lock.h"
+#include "base/os.h"
+#include "base/os_proc.h"
+#include "core/go.h"
+#include "core/runtime.h"
+#include "core/scope.h"
+#include "core/wait.h"
+
+int urd_job_open_at(urd_job *j, urd_scope *s, urd_kind kind, urd_fn *fn, void *arg, size_t size,
+                    const urd_job_options *o, const char *where)
+{
+    *j = (urd_job){.kind = kind, .pidfd = -1};
+    urd__scope_init(&j->scope, s, NULL, where);
+    if (o && o->name)
+        memcpy(j->name, o->name, strnlen(o->name, sizeof j->name - 1));
+    urd__go_args args = {.kind = kind,
+                         .fn = fn,
+                         .arg = arg,
+                         .size = size,
+                         .where = where,
+                         .handle = j,
+                         .grace_duration = o ? o->grace_duration : 0};
+    bool known = kind == URD_TASK || kind == URD_THREAD || kind == URD_PROCESS;
+    int rc = known ? urd__go(s, &args) : -EINVAL;
+    if (rc && !urd__load_acq(&j->ended)) { /* it never became a job */
+        j->result = rc;
+        snprintf(j->detail, sizeof j->detail, "not started");
+        urd__store_rel(&j->ended, 1); /* [ended] */
+        if (!known)
+            urd__scope_fail(s, rc);
+    }
+    if (rc) /* nothing of it is left to close, so the struct may be used for another try */
+        return rc;
+    urd__lock(&s->lock);
+    j->next = s->held;
+    s->held = j;
+    urd__unlock(&s->lock);
+    return 0;
+}
+
+void urd__hold_begin(urd__job *job, urd__task *self)
+{
+    urd__store_rel(&job->handle->scope.owner, self);
+}
+
+void urd__hold_end(urd__job *job, int rc)
+{
+    urd_job *j = job->handle;
+    if (urd__load_acq(&j->scope.published))
+        urd__scope_detach(j->scope.parent, &j->scope.member);
+    urd__lock(&j->scope.lock);
+    urd__store_rel(&j->scope.owner, NULL);
+    j->result = rc;
+    if (j->kind != URD_PROCESS)
+        snprintf(j->detail, sizeof j->detail, "returned %d", rc);
+    urd__store_rel(&j->ended, 1); /* [ended] pairs with urd_job_alive() */
+    for (urd__waiter *waiter; (waiter = urd__wait_pop(&j->joiners)) != NULL;)
+        urd__task_ready(waiter->task);
+    urd__unlock(&j->scope.lock);
+}
+
+void urd__hold_close(urd_job *held)
+{
+    if (held->pidfd >= 0)
+        urd__os_close(held->pidfd);
+    held->pidfd = -1;
+}
+
+int urd_job_join(urd_job *j)
+{
+    urd__task *self = urd__task_self();
+    int rc = urd__wait_enter(self);
+    if (rc)
+        return rc;
+    urd__lock(&j->scope.lock);
+    if (urd__load_acq(&j->ended)) { /* [ended] */
+        urd__unlock(&j->scope.lock);
+        return j->result;
+    }
+    urd__waiter waiter = {0};
+    rc = urd__wait_on(self, &j->joiners, &j->scope.lock, &waiter);
+    return rc ? rc : j->result;
+}
+
+bool urd_job_alive(const urd_job *j)
+{
+    return !urd__load_acq(&j->ended); /* [ended] */
+}
+
+void urd_job_cancel(urd_job *j)
+{
+    if (urd_job_alive(j))
+        urd_scope_cancel(&j->scope, -ECANCELED);
+}
+
+const char *urd_job_name(const urd_job *j)
+{
+    return j->name;
+}
+
+/* A process is started by the helper; its pid is known a moment later. */
+static pid_t wait_for_pid(const urd_job *j)
+{
+    if (j->kind != URD_PROCESS)
+        return 0;
+    pid_t pid;
+    while ((pid = urd__load_acq(&j->pid)) == 0 && urd_job_alive(j)) /* [pid] */
+        urd__os_futex_wait(&j->pid, 0, INT64_MAX);
+    return pid > 0 ? pid : 0;
+}
+
+pid_t urd_job_pid(const urd_job *j)
+{
+    return wait_for_pid(j);
+}
+
+int urd_job_pidfd(const urd_job *j)
+{
+    return wait_for_pid(j) ? urd__load_acq(&j->pidfd) : -1;
+}
+
+int urd_job_kill(urd_job *j, int sig)
+{
+    if (j->kind != URD_PROCESS || sig < 0 || sig >= NSIG)
+        return -EINVAL;
+    int pidfd = urd_job_pidfd(j);
+    if (pidfd < 0 || !urd_job_alive(j))
+        return -ESRCH;
+    return urd__os_pidfd_signal(pidfd, sig);
+}
+
+void urd_job_exit(const urd_job *j, urd_exit *out)
+{
+    *out = (urd_exit){.code = -1, .detail = "running"};
+    if (urd_job_alive(j))
+        return;
+    out->detail = j->detail;
+    if (j->kind != URD_PROCESS)
+        return;
+    if (WIFEXITED(j->status))
+        out->code = WEXITSTATUS(j->status);
+    else if (WIFSIGNALED(j->status))
+        out->signal = WTERMSIG(j->status);
+}

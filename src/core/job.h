@@ -1,0 +1,50 @@
+/*
+ * job.h - the descriptor of a job: what to call, for whom, and what came of it.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * 64 bytes, from a cache a worker, so that starting a job is a few stores and a push.  Who starts
+ * the job makes it; it ends in urd__job_done(), or with the scope's join if the job failed.
+ */
+#ifndef URD_CORE_JOB_H
+#define URD_CORE_JOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "urd.h"
+
+typedef struct urd__job {
+    struct urd__job *next; /* in a cache; or among the scope's failed, under its lock */
+    urd_fn *fn;            /* these are set by who starts it */
+    void *arg;
+    urd_scope *scope;   /* that waits for it */
+    const char *where;  /* it was started */
+    urd_job *handle;    /* or NULL */
+    const char *detail; /* of a process: how it ended; NULL: it returned; set before it is done */
+    int result;         /* set before it is done */
+    uint8_t kind;
+    uint8_t owns_arg; /* arg was allocated with the job and goes with it */
+} urd__job;
+
+/* Of no worker in particular: what workers had too many of, and jobs of other threads. */
+typedef struct urd__job_cache {
+    urd__job *first;
+    int count;
+    long out; /* taken less given back; over all caches the sum is the jobs that exist */
+} urd__job_cache;
+
+urd__job *urd__job_new(urd__job_cache *cache);            /* NULL: no memory */
+void urd__job_free(urd__job_cache *cache, urd__job *job); /* its arg too, where owned */
+
+/* A worker's cache goes back to all; then, after all: the memory.  Returns the jobs not freed. */
+void urd__job_cache_close(urd__job_cache *cache);
+long urd__jobs_close(void);
+
+/* The name to report: the handle's, else the symbol of its function, else "job". */
+const char *urd__job_name(const urd__job *job);
+
+/* The same from what is at hand, without reading debug information. */
+const char *urd__job_name_quick(const urd__job *job);
+
+#endif

@@ -1,0 +1,164 @@
+/*
+ * park.c - put a worker to sleep until there is something for it to do.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A worker that finds nothing looks for a bounded moment longer, then parks; who adds something
+ * wakes a parked worker.  They race, and if each misses the other, a job waits for ever:
+ *
+ *     add:   A1 push the job, or the task          park:   B1 parked = 1
+ *               onto the inbox                             B2 fence seq
+ *            A2 fence seq                                  B3 anything there? do not sleep
+ *            A3 parked? wake
+ *
+ * The fences are totally ordered.  If A2 is first, B3 sees what was added; if B2 is first, A3 sees
+ * parked.  So one side always sees the other.
+ *
+ * A job wakes nobody while some worker is searching, since that one will find it: a searcher ends
+ * its search before B1, so the same argument holds with `searching` in the place of `parked`.  It
+ * wakes another when it has found something and was the last to search (stop_searching in
+ * sched.c), since jobs may have been added meanwhile that woke nobody.
+ *
+ * Whoever changes `parked` from 1 to 0, by compare-and-swap, also counts the worker out.
+ *
+ * Rejected: handing the job to the woken worker (it may be run sooner where it is).
+ * Checked: test/model/park.c, which loses a wakeup when either fence or the second look is out.
+ */
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/os.h"
+#include "core/runtime.h"
+#include "core/worker.h"
+
+/* About 20 us: less than half of what it costs to wake a sleeping core on a virtual machine. */
+#ifdef URD_MODEL
+enum { SPINS = 0 };
+#else
+enum { SPINS = 400 };
+#endif
+
+static bool anything_for(const urd__worker *self)
+{
+    if (urd__load_acq(&self->inbox) || urd__load_acq(&urd__rt.injected) > 0 ||
+        urd__load_acq(&urd__rt.stopping))
+        return true;
+    if (self->index == 0 && urd__load_acq(&urd__rt.interrupted))
+        return true;
+    for (unsigned i = 0; i < urd__rt.nworkers; i++)
+        if (!urd__deque_empty(&urd__rt.workers[i].deque))
+            return true;
+    return false;
+}
+
+/* True for the one who changed it. */
+static bool unpark(urd__worker *worker)
+{
+    int parked = 1;
+    if (!urd__cas_ar(&worker->parked, &parked, 0))
+        return false;
+    urd__sub_ar(&urd__rt.parked, 1);
+    urd__add_ar(&urd__rt.unparks, 1); /* before it takes what it saw: advance_clock() */
+    return true;
+}
+
+void urd__park_wake(urd__worker *worker)
+{
+    if (urd__load_rlx(&worker->parked) && unpark(worker)) /* A3, ordered by the caller's fence */
+        urd__os_futex_wake(&worker->parked, 1);
+}
+
+void urd__park_wake_any(void)
+{
+    /* A3, both ordered by the caller's fence */
+    if (urd__load_rlx(&urd__rt.parked) == 0 || urd__load_rlx(&urd__rt.searching) > 0)
+        return;
+    for (unsigned i = 0; i < urd__rt.nworkers; i++) {
+        urd__worker *worker = &urd__rt.workers[i];
+        if (urd__load_rlx(&worker->parked) && unpark(worker)) { /* a hint; unpark() decides */
+            urd__os_futex_wake(&worker->parked, 1);
+            return;
+        }
+    }
+}
+
+/* A worker counts as parked a moment before it looks around for the last time. */
+static bool all_at_rest(void)
+{
+    if (urd__load_acq(&urd__rt.parked) != (int)urd__rt.nworkers ||
+        urd__load_acq(&urd__rt.outside) != 0)
+        return false;
+    for (unsigned i = 0; i < urd__rt.nworkers; i++)
+        if (urd__load_acq(&urd__rt.workers[i].inbox))
+            return false;
+    return !anything_for(&urd__rt.workers[0]);
+}
+
+/*
+ * Virtual time: when every worker sleeps and nobody works outside, nothing happens before the
+ * earliest timer, so it is that time now.  If a worker went on meanwhile, it looks again itself as
+ * it parks.
+ */
+static void advance_clock(void)
+{
+    static int lock; /* one worker advances at a time */
+    urd__lock(&lock);
+    int unparks = urd__load_acq(&urd__rt.unparks);
+    bool at_rest = all_at_rest();
+    int64_t earliest = INT64_MAX;
+    for (unsigned i = 0; at_rest && i < urd__rt.nworkers; i++) {
+        int64_t when = urd__load_acq(&urd__rt.workers[i].timers.earliest); /* [earliest] */
+        earliest = when < earliest ? when : earliest;
+    }
+    at_rest = at_rest && urd__load_acq(&urd__rt.unparks) == unparks;
+    if (at_rest && earliest == INT64_MAX)
+        urd__die("deadlock: every job waits, and no timer is set that could wake one");
+    if (at_rest)
+        urd__clock_advance(earliest);
+    for (unsigned i = 0; at_rest && i < urd__rt.nworkers; i++)
+        if (urd__load_acq(&urd__rt.workers[i].timers.earliest) <= earliest)
+            urd__park_wake(&urd__rt.workers[i]);
+    urd__unlock(&lock);
+}
+
+void urd__park_settle(void)
+{
+    urd__fence_seq();                    /* A2, for `outside` */
+    urd__park_wake(&urd__rt.workers[0]); /* as it parks again it looks whether all is at rest */
+}
+
+static void sleep_parked(urd__worker *self)
+{
+    bool virtual_time = urd__clock_is_virtual();
+    if (virtual_time)
+        advance_clock();
+    int64_t until = virtual_time ? INT64_MAX : urd__load_acq(&self->timers.earliest);
+    while (urd__load_acq(&self->parked)) {
+        if (until != INT64_MAX && urd__os_now() >= until)
+            break;
+        urd__os_futex_wait(&self->parked, 1, until);
+    }
+}
+
+void urd__park(urd__worker *self)
+{
+    if (urd__rt.nworkers > 1) {
+        for (int i = 0; i < SPINS; i++) {
+            if (anything_for(self))
+                return;
+            urd__spin_hint();
+        }
+    }
+    urd__stack_trim(&self->stacks);
+    if (self->searching) {
+        self->searching = false;
+        urd__sub_ar(&urd__rt.searching, 1);
+    }
+    urd__add_ar(&urd__rt.parked, 1);
+    urd__store_rel(&self->parked, 1); /* B1 */
+    urd__fence_seq();                 /* B2 */
+    if (!anything_for(self))          /* B3 */
+        sleep_parked(self);
+    unpark(self);
+}

@@ -1,0 +1,83 @@
+/*
+ * runtime.h - the one runtime of this process.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef URD_CORE_RUNTIME_H
+#define URD_CORE_RUNTIME_H
+
+#include "core/worker.h"
+#include "urd.h"
+
+/* Process jobs are made a layer above; the core reaches them through this. */
+typedef struct urd__process_ops {
+    /* Start job->fn in a process with a copy of `size` bytes at job->arg.  0, or -errno and the job
+     * is still the caller's.  Ends in urd__job_done(). */
+    int (*start)(urd__job *job, size_t size, urd_time grace_duration);
+    /* No job is left; when this returns, nobody of that layer is inside the core any more. */
+    void (*stop)(void);
+} urd__process_ops;
+
+typedef enum urd__state { URD__STOPPED, URD__RUNNING, URD__FORKED } urd__state;
+
+typedef struct urd__runtime {
+    int state;         /* atomic: urd__state */
+    unsigned nworkers; /* these are set by start */
+    urd__worker *workers;
+    uint64_t seed;
+    urd_time grace_duration;
+    size_t stack_bytes;
+    const char *name;
+    const char *first_name; /* of the first job, or NULL */
+    urd_fn *first_fn;
+    const urd__process_ops *processes; /* NULL: none */
+    urd_scope root;                    /* around the first job */
+
+    _Alignas(64) int parked; /* atomic: workers that sleep */
+    int unparks;             /* atomic: how often one of them went on, to see that none did */
+    int searching;           /* atomic: workers that look for work */
+    int stopping;            /* atomic */
+    int interrupted;         /* atomic: the root scope is to be cancelled */
+    int outside;             /* atomic: with a virtual clock, jobs that run on no worker */
+    int outside_lock;        /* held while it is changed, and who waits for 0 is woken */
+    uint64_t cancel_epoch;   /* atomic: cancels so far */
+
+    _Alignas(64) int inject_lock; /* guards the list */
+    urd__job *inject_first, *inject_last;
+    int injected; /* atomic: length of the list */
+} urd__runtime;
+
+extern urd__runtime urd__rt;
+
+/* Abort unless this process has a runtime; says why it has none. */
+void urd__runtime_need(const char *call);
+
+typedef struct urd__first_job {
+    urd_fn *fn;
+    void *arg;
+    const char *name;  /* or NULL */
+    const char *where; /* or NULL */
+    bool process_ends; /* right after it: only its threads are waited for, and the rest is left as
+                          it is, ready for the next first job in a fork of this process */
+} urd__first_job;
+
+/* This process has one runtime at a time: false, and a message, if it has one.  Between the two
+ * calls it is ours. */
+bool urd__runtime_claim(void);
+void urd__runtime_release(void);
+
+/* Start workers and run the first job on the calling thread; cfg has every field set.  The job's
+ * result; or a negative errno and *started is false. */
+int urd__runtime_run(const urd_config *cfg, const urd__process_ops *processes,
+                     const urd__first_job *first, bool *started);
+
+/* Cancel the root scope at the next scheduling point.  From a signal handler, too. */
+void urd__runtime_interrupt(void);
+
+/* In a process made on purpose: forget the parent's runtime. */
+void urd__runtime_forget(void);
+
+/* Virtual time: a job that runs outside of the workers began, or ended. */
+void urd__runtime_outside(int change);
+
+#endif

@@ -1,0 +1,318 @@
+/*
+ * sched.c - find the next task; the loop of a worker.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A task that blocks or yields switches straight to the next ready one.  Only when there is none,
+ * or every POLL_TICKS switches, does it go through the worker's loop, which looks around: inbox,
+ * timers, jobs not begun, other workers.  Ready tasks are served first come, first served; jobs not
+ * begun newest first, which keeps few stacks alive, but at each look around the oldest gets its
+ * turn, so that nothing starves.
+ *
+ * With a seed the choices are drawn from it instead.
+ */
+#include <errno.h>
+
+#include "base/atomic.h"
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/os.h"
+#include "core/runtime.h"
+#include "core/sanitize.h"
+#include "core/scope.h"
+#include "core/switch.h"
+#include "core/worker.h"
+
+enum { POLL_TICKS = 64 };
+
+uint64_t urd__worker_random(urd__worker *self)
+{
+    /* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators"). */
+    uint64_t x = self->random;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    self->random = x;
+    return (x * UINT64_C(0x2545F4914F6CDD1D)) >> 32;
+}
+
+void urd__worker_enqueue(urd__worker *self, urd__task *task)
+{
+    task->next = NULL;
+    if (self->ready_first)
+        self->ready_last->next = task;
+    else
+        self->ready_first = task;
+    self->ready_last = task;
+}
+
+__attribute__((noinline)) static urd__task *take_random(urd__worker *self)
+{
+    unsigned n = 0;
+    for (urd__task *task = self->ready_first; task; task = task->next)
+        n++;
+    urd__task **at = &self->ready_first, *before = NULL;
+    for (uint64_t skip = urd__worker_random(self) % n; skip > 0; skip--) {
+        before = *at;
+        at = &before->next;
+    }
+    urd__task *task = *at;
+    *at = task->next;
+    if (self->ready_last == task)
+        self->ready_last = before;
+    return task;
+}
+
+static urd__task *next_ready(urd__worker *self)
+{
+    urd__task *task = self->ready_first;
+    if (!task)
+        return NULL;
+    if (__builtin_expect(urd__rt.seed != 0, 0))
+        return take_random(self);
+    self->ready_first = task->next;
+    return task;
+}
+
+void urd__worker_switch(urd__worker *self, urd__task *from, urd__task *to)
+{
+    self->current = to;
+    urd__sanitize_before(self, from, to, false);
+    urd__switch(&from->context, to->context);
+    urd__sanitize_after(from);
+}
+
+bool urd__worker_due(urd__worker *self)
+{
+    return ++self->tick % POLL_TICKS == 0;
+}
+
+static urd__task *next_after(urd__worker *self)
+{
+    urd__task *to = urd__worker_due(self) ? NULL : next_ready(self);
+    return to ? to : &self->idle;
+}
+
+void urd__worker_leave(urd__task *from)
+{
+    urd__worker *self = from->worker;
+    urd__task *to = next_after(self);
+    if (to != from)
+        urd__worker_switch(self, from, to);
+}
+
+int urd_yield(void)
+{
+    urd__task *self = urd__task_self();
+    if (self->scope && urd__scope_cancelled(self->scope))
+        return -ECANCELED;
+    if (!self->worker) {
+        urd__os_yield();
+        return 0;
+    }
+    urd__worker_enqueue(self->worker, self);
+    urd__worker_leave(self);
+    return 0;
+}
+
+void urd__worker_exit(urd__task *from)
+{
+    urd__worker *self = from->worker;
+    urd__task *to = next_after(self);
+    self->current = to;
+    urd__stack_put(&self->stacks, &from->stack);
+    urd__sanitize_dead(from);
+    urd__sanitize_before(self, from, to, true);
+    urd__switch(&from->context, to->context);
+    __builtin_unreachable();
+}
+
+void urd__worker_post(urd__worker *other, urd__task *task)
+{
+    urd__task *first = urd__load_rlx(&other->inbox); /* checked by the swap */
+    do
+        task->next = first;
+    while (!urd__cas_ar(&other->inbox, &first, task)); /* [inbox] */
+    urd__fence_seq();                                  /* A2 in park.c */
+    urd__park_wake(other);
+}
+
+/* Newest first in the inbox, oldest first in the queue. */
+static void empty_inbox(urd__worker *self)
+{
+    if (!urd__load_rlx(&self->inbox)) /* seen at a later look if missed */
+        return;
+    urd__task *newest = urd__xchg_ar(&self->inbox, NULL); /* [inbox] */
+    urd__task *oldest = NULL;
+    while (newest) {
+        urd__task *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        urd__task *next = oldest->next;
+        urd__worker_enqueue(self, oldest);
+        oldest = next;
+    }
+}
+
+void urd__worker_fire_timers(urd__worker *self)
+{
+    if (urd__load_rlx(&self->timers.earliest) == INT64_MAX) /* parking looks again */
+        return;
+    int64_t now = urd__clock_now();
+    if (urd__load_rlx(&self->timers.earliest) <= now) /* the same */
+        urd__timers_fire(&self->timers, now);
+}
+
+static void look_around(urd__worker *self)
+{
+    empty_inbox(self);
+    urd__worker_fire_timers(self);
+    if (self->index == 0 && urd__load_rlx(&urd__rt.interrupted) && /* asked again below */
+        urd__xchg_ar(&urd__rt.interrupted, 0))
+        urd_scope_cancel(&urd__rt.root, -ECANCELED);
+    if (urd__stack_over_full(&self->stacks))
+        urd__stack_trim(&self->stacks);
+}
+
+static urd__job *take_injected(void)
+{
+    if (urd__load_acq(&urd__rt.injected) == 0)
+        return NULL;
+    urd__lock(&urd__rt.inject_lock);
+    urd__job *job = urd__rt.inject_first;
+    if (job) {
+        urd__rt.inject_first = job->next;
+        urd__sub_ar(&urd__rt.injected, 1);
+    }
+    urd__unlock(&urd__rt.inject_lock);
+    return job;
+}
+
+static int inject(urd__job *job)
+{
+    job->next = NULL;
+    urd__lock(&urd__rt.inject_lock);
+    if (urd__rt.inject_first)
+        urd__rt.inject_last->next = job;
+    else
+        urd__rt.inject_first = job;
+    urd__rt.inject_last = job;
+    urd__add_ar(&urd__rt.injected, 1);
+    urd__unlock(&urd__rt.inject_lock);
+    return 0;
+}
+
+int urd__worker_submit(urd__worker *self, urd__job *job)
+{
+    int rc = self ? urd__deque_push(&self->deque, job) : inject(job); /* A1 in park.c */
+    if (rc == 0 && (!self || urd__rt.nworkers > 1)) {
+        urd__fence_seq(); /* A2 */
+        urd__park_wake_any();
+    }
+    return rc;
+}
+
+static urd__job *steal_from(urd__worker *self, urd__worker *victim)
+{
+    urd__job *loot[URD__STEAL_MAX];
+    int n = urd__deque_steal(&victim->deque, loot, URD__STEAL_MAX);
+    if (n == 0)
+        return NULL;
+    for (int i = n - 1; i > 0; i--) {
+        int rc = urd__deque_push(&self->deque, loot[i]);
+        if (rc)
+            inject(loot[i]); /* no memory for a longer deque; the common list needs none */
+    }
+    return loot[0];
+}
+
+static urd__job *steal(urd__worker *self)
+{
+    unsigned n = urd__rt.nworkers, start = (unsigned)(urd__worker_random(self) % n);
+    for (unsigned i = 0; i < n; i++) {
+        urd__worker *victim = &urd__rt.workers[(start + i) % n];
+        urd__job *job = victim == self ? NULL : steal_from(self, victim);
+        if (job)
+            return job;
+    }
+    return NULL;
+}
+
+/* Found something while looking: there may be more of it anywhere, and now nobody looks. */
+static void stop_searching(urd__worker *self)
+{
+    if (!self->searching)
+        return;
+    self->searching = false;
+    if (urd__sub_ar(&urd__rt.searching, 1) == 1) {
+        urd__fence_seq(); /* A2 in park.c, for jobs whose adders saw us searching */
+        urd__park_wake_any();
+    }
+}
+
+urd__job *urd__worker_next_job(urd__worker *self)
+{
+    urd__job *job = urd__deque_pop(&self->deque);
+    if (!job)
+        job = take_injected();
+    if (!job && urd__rt.nworkers > 1) {
+        if (!self->searching) {
+            self->searching = true;
+            urd__add_ar(&urd__rt.searching, 1);
+        }
+        job = steal(self);
+    }
+    return job;
+}
+
+/* The oldest job not begun, of our own and of those injected in turn. */
+static urd__job *oldest_job(urd__worker *self)
+{
+    urd__job *job = self->tick / POLL_TICKS % 2 ? take_injected() : NULL;
+    if (!job && urd__deque_steal(&self->deque, &job, 1) == 0)
+        job = take_injected();
+    return job;
+}
+
+/* Ready tasks, or newer jobs, may never run out: is it the turn of an old job? */
+static bool old_jobs_turn(urd__worker *self)
+{
+    if (urd__rt.seed)
+        return urd__worker_random(self) % 4 == 0;
+    if (self->tick - self->old_job_tick < POLL_TICKS) /* not `%`: others count between the looks */
+        return false;
+    self->old_job_tick = self->tick;
+    return true;
+}
+
+bool urd__worker_wanted(urd__worker *self)
+{
+    if (self->ready_first || urd__load_rlx(&self->inbox)) /* a guess, asked again and again */
+        return true;
+    int64_t earliest = urd__load_rlx(&self->timers.earliest); /* the same */
+    return earliest != INT64_MAX && earliest <= urd__clock_now();
+}
+
+void urd__worker_loop(urd__worker *self)
+{
+    while (!urd__load_acq(&urd__rt.stopping)) {
+        look_around(self);
+        urd__job *job = old_jobs_turn(self) ? oldest_job(self) : NULL;
+        urd__task *task = job ? NULL : next_ready(self);
+        if (!job && !task)
+            job = urd__worker_next_job(self);
+        self->tick++;
+        if (task) {
+            stop_searching(self);
+            urd__worker_switch(self, &self->idle, task);
+        } else if (job) {
+            stop_searching(self);
+            urd__task_start(self, job);
+        } else {
+            urd__park(self);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+/*
+ * scope.c - open, fail, wait for the jobs, close.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * `pending` counts the jobs that have not ended.  An owner that must wait adds JOINING to it; the
+ * job that brings it down to exactly JOINING is the last one, and wakes the owner.  Any other job
+ * must not touch the scope once it has counted itself off: the owner may have returned.
+ *
+ *     owner waits:  O1 begin wait              job ends:  E1 old = pending, pending - 1
+ *                   O2 old = pending,                     E2 old - 1 == JOINING?
+ *                      pending + JOINING                     claim the owner, ready
+ *                   O3 old == 0? take the wait back, else sleep
+ *
+ * Both are read-modify-writes of one word, so they have an order.  If the last E1 is before O2, O3
+ * sees 0; otherwise E2 sees JOINING, and the wait of O1 with it.
+ *
+ * Jobs that nobody has begun are run by the owner as it joins, newest first, on its own stack: then
+ * a fork-join is a function call.  If such a job blocks, owner and job wait together, which the
+ * owner was going to do.
+ *
+ * Checked: test/model/scope.c.
+ */
+#include "core/scope.h"
+
+#include <errno.h>
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/lock.h"
+#include "core/runtime.h"
+#include "core/wait.h"
+
+void urd__scope_init(urd_scope *s, urd_scope *parent, urd__task *owner, const char *where)
+{
+    *s = (urd_scope){.parent = parent,
+                     .owner = owner,
+                     .where = where,
+                     .published = !parent,
+                     .timer.fire = urd__scope_deadline_passed};
+    urd__list_init(&s->inner);
+}
+
+void urd_scope_open_at(urd_scope *s, const char *where)
+{
+    urd__task *self = urd__task_self();
+    urd__scope_init(s, self->scope, self, where);
+    self->scope = s;
+}
+
+void urd_scope_limit(urd_scope *s, int jobs)
+{
+    urd__lock(&s->lock);
+    if (urd__load_acq(&s->pending) != 0) {
+        urd__unlock(&s->lock);
+        urd__die("urd_scope_limit after the first job, in the scope opened at %s", s->where);
+    }
+    s->limit = jobs > 0 ? jobs : 0;
+    if (s->limit)
+        urd__or_ar(&s->flags, URD__SCOPE_LIMIT);
+    else
+        urd__and_ar(&s->flags, ~(unsigned)URD__SCOPE_LIMIT);
+    urd__unlock(&s->lock);
+}
+
+void urd_scope_keep_going(urd_scope *s)
+{
+    urd__or_ar(&s->flags, URD__SCOPE_KEEP_GOING);
+}
+
+void urd_scope_shield(urd_scope *s)
+{
+    urd__or_ar(&s->flags, URD__SCOPE_SHIELD);
+}
+
+static void set_cause(urd_scope *s, int rc)
+{
+    int none = 0;
+    urd__cas_ar(&s->cause, &none, rc); /* the first one stays */
+}
+
+void urd__scope_fail(urd_scope *s, int rc)
+{
+    set_cause(s, rc);
+    if (!(urd__load_acq(&s->flags) & URD__SCOPE_KEEP_GOING))
+        urd_scope_cancel(s, rc);
+}
+
+/* An error that is only the echo of a cancel is not the job's. */
+static bool is_echo(const urd__job *job, int rc)
+{
+    if (rc != -ECANCELED)
+        return false;
+    return job->handle ? urd__scope_cancelled(&job->handle->scope)
+                       : urd__scope_cancelled(job->scope);
+}
+
+static void keep_failed(urd_scope *s, urd__job *job)
+{
+    job->next = NULL;
+    urd__lock(&s->lock);
+    if (s->failed)
+        s->failed_tail->next = job;
+    else
+        s->failed = job;
+    s->failed_tail = job;
+    urd__unlock(&s->lock);
+}
+
+/* Under a limit: let the next starter go on in this job's place. */
+static void give_place(urd_scope *s)
+{
+    urd__lock(&s->lock);
+    urd__waiter *next = urd__wait_pop(&s->limited);
+    if (!next)
+        s->running--;
+    urd__task *task = next ? next->task : NULL;
+    urd__unlock(&s->lock);
+    if (task)
+        urd__task_ready(task);
+}
+
+int urd__scope_admit(urd_scope *s)
+{
+    urd__task *self = urd__task_self();
+    int rc = urd__wait_enter(self);
+    if (rc)
+        return rc;
+    urd__lock(&s->lock);
+    if (s->running < s->limit) {
+        s->running++;
+        urd__unlock(&s->lock);
+        return 0;
+    }
+    urd__waiter waiter = {0};
+    return urd__wait_on(self, &s->limited, &s->lock, &waiter);
+}
+
+void urd__job_done(urd__job *job, int rc)
+{
+    urd_scope *s = job->scope;
+    bool failed = rc < 0 && !is_echo(job, rc);
+    bool outside = job->kind == URD_PROCESS;
+    job->result = rc;
+    if (job->handle)
+        urd__hold_end(job, rc);
+    if (failed) {
+        keep_failed(s, job);
+        urd__scope_fail(s, rc);
+    } else {
+        urd__job_free(urd__worker_self ? &urd__worker_self->jobs : NULL, job);
+    }
+    if (urd__load_rlx(&s->flags) & URD__SCOPE_LIMIT) /* set before the first job */
+        give_place(s);
+    if (urd__sub_ar(&s->pending, 1) - 1 == URD__SCOPE_JOINING) { /* E1, E2 */
+        urd__task *owner = urd__load_acq(&s->owner);
+        bool won = urd__wait_claim(owner, urd__load_acq(&owner->wait));
+        urd__assert(won); /* no cancel reaches this wait, and there is one last job */
+        urd__task_ready(owner);
+    }
+    if (outside) /* last, or with virtual time it might seem that all wait */
+        urd__runtime_outside(-1);
+}
+
+/* Is the promised size left below this frame? */
+static bool has_room(const urd__task *self)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    return here > self->stack.low && here - self->stack.low > urd__stack_promised_bytes();
+}
+
+static void run_unstarted(urd__task *self, urd_scope *s)
+{
+    urd__worker *worker = self->worker;
+    if (!worker || !has_room(self))
+        return;
+    /* Now and then it stops, lest a stream of jobs, each starting the next, keep what is older from
+     * its turn; and a seeded schedule runs some of them on their own stacks. */
+    while (!urd__worker_due(worker) && !urd__worker_wanted(worker) &&
+           (!urd__rt.seed || urd__worker_random(worker) % 2)) {
+        urd__job *job = urd__deque_pop(&worker->deque);
+        if (!job)
+            return;
+        if (job->scope != s) {
+            int rc = urd__deque_push(&worker->deque, job);
+            urd__assert(rc == 0); /* its slot was free a moment ago */
+            return;
+        }
+        urd__task_run_job(self, job);
+    }
+}
+
+static int result_of(urd_scope *s)
+{
+    int cause = urd__load_acq(&s->cause);
+    if (cause)
+        return cause;
+    return urd__scope_cancelled(s) ? -ECANCELED : 0;
+}
+
+static urd__task *check_owner(const urd_scope *s, const char *call)
+{
+    urd__task *self = urd__task_self();
+    if (self->scope != s)
+        urd__die("%s on the scope opened at %s, but the innermost scope here is %s%s", call,
+                 s->where ? s->where : "(never)", self->scope ? "the one opened at " : "none",
+                 self->scope ? self->scope->where : "");
+    /* A job finds itself in the scope that it was started in, which another has opened. */
+    if (self->job && self->job->scope == s)
+        urd__die("%s on the scope opened at %s, by a job of that scope", call, s->where);
+    return self;
+}
+
+int urd_scope_wait(urd_scope *s)
+{
+    urd__task *self = check_owner(s, "urd_scope_wait");
+    run_unstarted(self, s);
+    if (urd__load_acq(&s->pending) == 0) /* pairs with E1 */
+        return result_of(s);
+    uint64_t word = urd__wait_begin(self, NULL);             /* O1 */
+    if (urd__add_ar(&s->pending, URD__SCOPE_JOINING) == 0) { /* O2 */
+        bool undone = urd__wait_undo(self, word);            /* O3 */
+        urd__assert(undone);
+    } else {
+        int rc = urd__wait_end(self);
+        urd__assert(rc == 0);
+    }
+    urd__sub_ar(&s->pending, URD__SCOPE_JOINING);
+    return result_of(s);
+}
+
+static void free_failed(urd_scope *s)
+{
+    for (urd__job *job = s->failed, *next; job; job = next) {
+        next = job->next;
+        urd__job_free(urd__worker_self ? &urd__worker_self->jobs : NULL, job);
+    }
+    s->failed = NULL;
+}
+
+int urd_scope_join(urd_scope *s)
+{
+    urd__task *self = check_owner(s, "urd_scope_join");
+    int rc = urd_scope_wait(s);
+    urd__timer_stop(&s->timer);
+    if (s->parent && urd__load_acq(&s->published))
+        urd__scope_detach(s->parent, &s->member);
+    for (urd_job *held = s->held, *next; held; held = next) {
+        next = held->next;
+        urd__hold_close(held);
+    }
+    s->held = NULL;
+    free_failed(s);
+    self->scope = s->parent;
+    return rc;
+}
+
+/* One at a time, since to find a name may take long. */
+static const urd__job *next_failed(urd_scope *s, const urd__job *job)
+{
+    urd__lock(&s->lock);
+    const urd__job *next = job ? job->next : s->failed;
+    urd__unlock(&s->lock);
+    return next;
+}
+
+int urd_scope_errors(urd_scope *s, urd_error *out, int max)
+{
+    int n = 0;
+    for (const urd__job *job = NULL; (job = next_failed(s, job)) != NULL; n++) {
+        if (n >= max)
+            continue;
+        out[n] = (urd_error){.result = job->result,
+                             .kind = (urd_kind)job->kind,
+                             .name = urd__job_name(job),
+                             .where = job->where,
+                             .detail = job->detail};
+    }
+    return n;
+}

@@ -1,0 +1,74 @@
+/*
+ * scope.h - scopes inside: who is in them, and how they end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef URD_CORE_SCOPE_H
+#define URD_CORE_SCOPE_H
+
+#include <stdbool.h>
+
+#include "base/atomic.h"
+#include "core/job.h"
+#include "core/runtime.h"
+#include "core/task.h"
+#include "urd.h"
+
+enum {
+    URD__SCOPE_CANCELLED = 1,
+    URD__SCOPE_SHIELD = 2,
+    URD__SCOPE_KEEP_GOING = 4,
+    URD__SCOPE_LIMIT = 8,
+};
+
+/* In `pending`, above any number of jobs: the owner waits for the last one. */
+#define URD__SCOPE_JOINING (INT64_C(1) << 62)
+
+void urd__scope_init(urd_scope *s, urd_scope *parent, urd__task *owner, const char *where);
+
+/* Is it, or a scope around it up to a shield, cancelled?  See cancel.c. */
+bool urd__scope_cancelled_around(urd_scope *s, uint64_t epoch);
+
+static inline bool urd__scope_cancelled(urd_scope *s)
+{
+    unsigned flags = urd__load_acq(&s->flags); /* [cancel] */
+    if (flags & URD__SCOPE_CANCELLED)
+        return true;
+    /* The epoch counts from 0 and `checked` holds it plus one, so that a new scope is not taken
+     * for checked. */
+    uint64_t epoch = urd__load_acq(&urd__rt.cancel_epoch) + 1; /* [cancel] */
+    if (!s->parent || (flags & URD__SCOPE_SHIELD) || urd__load_rlx(&s->checked) == epoch)
+        return false; /* `checked` is a number that says nothing about other memory */
+    return urd__scope_cancelled_around(s, epoch);
+}
+
+/* Make it findable by a cancel of any scope around it. */
+void urd__scope_publish(urd_scope *s);
+void urd__scope_publish_task(urd__task *task, urd_scope *s);
+
+/* What a cancel of the scope is to call; takes part until detached.  True: cancelled already, and
+ * the member has not been called for it. */
+bool urd__scope_attach(urd_scope *s, urd__member *member);
+void urd__scope_detach(urd_scope *s, urd__member *member);
+
+/* The task goes on to other work: no cancel finds it any more. */
+void urd__scope_forget_task(urd__task *task);
+
+/* Its timer fires. */
+void urd__scope_deadline_passed(struct urd__timer *timer);
+
+/* The first job error, or an error in starting one: the cause, and the cancel it brings. */
+void urd__scope_fail(urd_scope *s, int rc);
+
+/* A job has ended with this result.  It, its handle and maybe the scope are gone afterwards. */
+void urd__job_done(urd__job *job, int rc);
+
+/* Under a limit: wait for room.  0, -ECANCELED. */
+int urd__scope_admit(urd_scope *s);
+
+/* hold.c: the job held by hand begins, on `self`; and has ended. */
+void urd__hold_begin(urd__job *job, urd__task *self);
+void urd__hold_end(urd__job *job, int rc);
+void urd__hold_close(urd_job *held); /* with the scope's join */
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * task.c - start, park, ready and end of a task.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A task lies at the top of its own stack, in the page that its first frames use anyway.
+ */
+#include "core/task.h"
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/os.h"
+#include "core/runtime.h"
+#include "core/sanitize.h"
+#include "core/scope.h"
+#include "core/switch.h"
+
+__thread urd__worker *urd__worker_self __attribute__((tls_model("initial-exec")));
+
+/* The task that a thread is: a thread job's own, or else this one, which needs no making. */
+static __thread urd__task *bound __attribute__((tls_model("initial-exec")));
+static __thread urd__task foreign __attribute__((tls_model("initial-exec")));
+
+urd__task *urd__task_thread_self(void)
+{
+    return bound ? bound : &foreign;
+}
+
+void urd__task_bind_thread(urd__task *task)
+{
+    bound = task;
+    if (!task)
+        foreign = (urd__task){0};
+}
+
+const char *urd_name(void)
+{
+    const urd__task *self = urd__task_self();
+    return self->job ? urd__job_name(self->job) : "thread";
+}
+
+/* A thread that waits is at rest: with virtual time the clock may go on without it. */
+static void rest(const urd__task *self)
+{
+    if (self->counted)
+        urd__runtime_outside(-1);
+}
+
+bool urd__task_park_thread_until(urd__task *self, int64_t until)
+{
+    rest(self);
+    while (!urd__load_acq(&self->futex)) { /* [ready] pairs with urd__task_ready() */
+        if (until != INT64_MAX && urd__os_now() >= until)
+            return false;
+        urd__os_futex_wait(&self->futex, 0, until);
+    }
+    return true;
+}
+
+void urd__task_park(urd__task *self)
+{
+    if (self->worker)
+        urd__worker_leave(self);
+    else
+        urd__task_park_thread_until(self, INT64_MAX);
+}
+
+void urd__task_ready(urd__task *task)
+{
+    urd__worker *worker = task->worker;
+    if (!worker) {
+        if (task->counted)
+            urd__runtime_outside(1);
+        int *futex = &task->futex;
+        urd__store_rel(futex, 1); /* [ready] from here on the task may be gone */
+        urd__os_futex_wake(futex, 1);
+    } else if (worker == urd__worker_self) {
+        urd__worker_enqueue(worker, task);
+    } else {
+        urd__worker_post(worker, task);
+    }
+}
+
+void urd__task_run_job(urd__task *self, urd__job *job)
+{
+    urd__job *outer_job = self->job;
+    urd_scope *outer_scope = self->scope;
+    urd_scope *scope = job->handle ? &job->handle->scope : job->scope;
+    self->job = job;
+    self->scope = scope;
+    if (job->handle)
+        urd__hold_begin(job, self);
+    int rc = job->fn(job->arg);
+    if (self->worker && !urd__worker_self)
+        urd__die("a process made by fork() returned from the job it was in; end it with _exit()");
+    if (rc > 0)
+        urd__die("the job returned %d; a job returns 0 or a negative errno", rc);
+    if (self->scope != scope)
+        urd__die("the job returned with the scope opened at %s not joined", self->scope->where);
+    if (!outer_job)
+        urd__scope_forget_task(self);
+    self->job = outer_job;
+    self->scope = outer_scope;
+    urd__job_done(job, rc);
+}
+
+/* Another job for the same stack, if nothing else is waiting for the worker. */
+static urd__job *next_for(urd__worker *worker)
+{
+    return urd__worker_due(worker) || urd__worker_wanted(worker) ? NULL
+                                                                 : urd__deque_pop(&worker->deque);
+}
+
+static void task_main(void *arg)
+{
+    urd__task *self = arg;
+    urd__sanitize_after(self);
+    urd__job *job = self->job;
+    do {
+        self->job = NULL;
+        urd__task_run_job(self, job);
+        job = next_for(self->worker);
+    } while (job);
+    urd__worker_exit(self);
+}
+
+void urd__task_start(urd__worker *worker, urd__job *job)
+{
+    urd__stack stack;
+    int rc = urd__stack_get(&worker->stacks, &stack);
+    if (rc) {
+        if (job->handle)
+            urd__hold_begin(job, &worker->idle);
+        urd__job_done(job, rc);
+        return;
+    }
+    uintptr_t at = (stack.high - sizeof(urd__task)) & ~(uintptr_t)63;
+    urd__task *task = (urd__task *)at; // NOLINT(performance-no-int-to-ptr)
+    *task = (urd__task){.worker = worker, .job = job, .stack = stack};
+    urd__sanitize_born(task);
+    task->context =
+        urd__switch_make((void *)at, task_main, task); // NOLINT(performance-no-int-to-ptr)
+    urd__worker_switch(worker, &worker->idle, task);
+}

@@ -1,0 +1,69 @@
+/*
+ * task.h - what can wait: a started task on a stack of its own, or an OS thread.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Life of a task: a worker takes a job, gives it a stack with a task at its top, and switches to
+ * it.  From then on it is in one of four places: running (its worker's `current`), ready (in its
+ * worker's queue), in the inbox of its worker (made ready by another thread), or waiting, where
+ * only the nodes it put on wait queues lead to it.  When the job has returned the stack is used for
+ * the next job, or goes back to the worker's cache.
+ *
+ * An OS thread that calls the library is a task too, without a worker; it waits on a futex.
+ */
+#ifndef URD_CORE_TASK_H
+#define URD_CORE_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "core/job.h"
+#include "core/stack.h"
+#include "urd.h"
+
+struct urd__worker;
+
+typedef struct urd__task {
+    uint64_t wait;              /* atomic: see wait.h */
+    urd_scope *wait_scope;      /* atomic: whose cancel ends this wait; NULL: no cancel does */
+    void *context;              /* worker only: where it goes on */
+    struct urd__worker *worker; /* set once; NULL: an OS thread */
+    struct urd__task *next;     /* in the ready queue or the inbox */
+    urd_scope *scope;           /* self only: the innermost */
+    urd__job *job;              /* self only: that runs now; NULL: none */
+    urd__member member;         /* under member_of->lock */
+    urd_scope *member_of;       /* self only: the scope in which cancel finds it, or NULL */
+    urd__stack stack;           /* set once */
+    int futex;                  /* atomic, of a thread: 1 when it may go on */
+    bool counted;               /* of a thread: it is one of the runtime's jobs */
+    void *fake_stack;           /* AddressSanitizer's */
+    void *fiber;                /* ThreadSanitizer's */
+    unsigned valgrind_id;
+} urd__task;
+
+/* The worker that this thread is, or NULL.  A started task never moves, so it may be kept. */
+extern __thread struct urd__worker *urd__worker_self __attribute__((tls_model("initial-exec")));
+
+/* Who calls; worker.h has the inline part. */
+urd__task *urd__task_thread_self(void);
+
+/* Let this thread be known as `task` from here on; NULL: as nobody in particular. */
+void urd__task_bind_thread(urd__task *task);
+
+/* Give up the processor until urd__task_ready(self). */
+void urd__task_park(urd__task *self);
+
+/* The same, but a thread gives up at `until`: false then. */
+bool urd__task_park_thread_until(urd__task *self, int64_t until);
+
+/* Let a parked task, or one about to park, go on.  Exactly once for each park; any thread. */
+void urd__task_ready(urd__task *task);
+
+/* Run a job as part of the calling task, to its end. */
+void urd__task_run_job(urd__task *self, urd__job *job);
+
+/* Start a job on a stack of its own; on the worker, from its scheduling loop. */
+void urd__task_start(struct urd__worker *worker, urd__job *job);
+
+#endif

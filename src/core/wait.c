@@ -1,0 +1,124 @@
+/*
+ * wait.c - enqueue, sleep, wake, cancel: one winner.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A cancel and a task about to wait race, and if each misses the other the task sleeps in a
+ * cancelled scope:
+ *
+ *     task waits:  W1 word = WAITING         cancel:  C1 scope cancelled, epoch + 1
+ *                  W2 fence seq                       C2 fence seq
+ *                  W3 cancelled? claim                C3 word WAITING? claim, ready
+ *                     own wait
+ *
+ * The fences are totally ordered: if W2 is first, C3 sees WAITING; if C2 is first, W3 sees the
+ * cancel.  Both may see each other; the compare-and-swap on the word lets one of them claim.  For
+ * C3 to find the task it must be in the scope's tree before W3: see scope.c.
+ *
+ * Who touches a waiter's node?  Only holders of the object's lock, and only while it is linked, or
+ * the one who claimed it, until it makes the task ready.  A cancelled waiter unlinks itself under
+ * the lock before it returns.
+ *
+ * Checked: test/model/wait.c, which fails without either fence, and without the sequence number.
+ */
+#include "core/wait.h"
+
+#include <errno.h>
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/lock.h"
+#include "core/scope.h"
+
+static unsigned state_of(uint64_t word)
+{
+    return (unsigned)(word % URD__WAIT_STATES);
+}
+
+static uint64_t with_state(uint64_t word, unsigned state)
+{
+    return word - word % URD__WAIT_STATES + state;
+}
+
+int urd__wait_enter(urd__task *self)
+{
+    urd_scope *scope = self->scope;
+    if (!scope)
+        return 0;
+    if (urd__scope_cancelled(scope))
+        return -ECANCELED;
+    urd__scope_publish_task(self, scope);
+    return 0;
+}
+
+uint64_t urd__wait_begin(urd__task *self, urd_scope *scope)
+{
+    uint64_t last = urd__load_rlx(&self->wait); /* nobody else writes it now */
+    urd__assert(state_of(last) != URD__WAITING);
+    uint64_t word = with_state(last + URD__WAIT_STATES, URD__WAITING);
+    urd__store_rlx(&self->wait_scope, scope); /* seen through the word */
+    urd__store_rlx(&self->futex, 0);          /* seen through the word */
+    urd__store_rel(&self->wait, word);        /* [wait] pairs with the claims */
+    return word;
+}
+
+bool urd__wait_undo(urd__task *self, uint64_t word)
+{
+    return urd__cas_ar(&self->wait, &word, with_state(word, URD__WAIT_NONE));
+}
+
+int urd__wait_end(urd__task *self)
+{
+    urd_scope *scope = urd__load_rlx(&self->wait_scope); /* own store */
+    if (scope) {
+        urd__fence_seq(); /* W2 */
+        uint64_t word = urd__load_acq(&self->wait);
+        if (urd__scope_cancelled(scope) && state_of(word) == URD__WAITING &&
+            urd__cas_ar(&self->wait, &word, with_state(word, URD__CANCELLED)))
+            return -ECANCELED;
+    }
+    urd__task_park(self);
+    /* Read back by its own thread, after the claim made it ready. */
+    return state_of(urd__load_acq(&self->wait)) == URD__CANCELLED ? -ECANCELED : 0; /* [wait] */
+}
+
+bool urd__wait_claim(urd__task *task, uint64_t word)
+{
+    return urd__cas_ar(&task->wait, &word, with_state(word, URD__WOKEN)); /* [wait] */
+}
+
+void urd__wait_cancel(urd__task *task, urd_scope *scope)
+{
+    uint64_t word = urd__load_acq(&task->wait); /* [wait] */
+    /* A scope read too late belongs to a later word, and then the swap fails. */
+    if (state_of(word) != URD__WAITING || urd__load_rlx(&task->wait_scope) != scope)
+        return;
+    if (urd__cas_ar(&task->wait, &word, with_state(word, URD__CANCELLED)))
+        urd__task_ready(task);
+}
+
+int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter)
+{
+    waiter->task = self;
+    waiter->word = urd__wait_begin(self, self->scope);
+    urd__list_push_tail(list, &waiter->link);
+    urd__unlock(lock);
+    int rc = urd__wait_end(self);
+    if (rc) {
+        urd__lock(lock);
+        if (urd__list_linked(&waiter->link))
+            urd__list_remove(&waiter->link);
+        urd__unlock(lock);
+    }
+    return rc;
+}
+
+urd__waiter *urd__wait_pop(urd__link *list)
+{
+    for (urd__link *link; (link = urd__list_pop(list)) != NULL;) {
+        urd__waiter *waiter = urd__container(link, urd__waiter, link);
+        if (urd__wait_claim(waiter->task, waiter->word))
+            return waiter;
+    }
+    return NULL;
+}

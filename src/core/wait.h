@@ -1,0 +1,66 @@
+/*
+ * wait.h - THE wait: everything that blocks goes through here.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A task's wait word is a sequence number and a state.  urd__wait_begin() makes it WAITING under a
+ * new number; whoever changes it from there, by one compare-and-swap, has won and must make the
+ * task ready: the object it waits for (WOKEN), or the cancel of a scope (CANCELLED).  The number
+ * keeps a late compare-and-swap from ending a later wait.
+ *
+ * To block on an object:
+ *     urd__wait_enter()    the cancel point: is the scope cancelled?
+ *     lock the object; nothing to wait for? unlock and go
+ *     urd__wait_on()       enqueue, unlock, sleep, dequeue if cancelled
+ * To wake, under the object's lock:
+ *     urd__wait_pop()      claims the first waiter that nobody else has claimed
+ *     hand it what it waits for, through its node
+ *     urd__task_ready()    after that its node must not be touched
+ */
+#ifndef URD_CORE_WAIT_H
+#define URD_CORE_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "core/task.h"
+#include "core/worker.h"
+
+enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATES };
+
+/* On the waiter's stack. */
+typedef struct urd__waiter {
+    urd__link link;  /* under the object's lock */
+    urd__task *task; /* these are set before it is enqueued */
+    uint64_t word;
+    void *value; /* the object's business */
+    int result;  /* written by who claimed it */
+} urd__waiter;
+
+/* 0, or -ECANCELED.  Afterwards a cancel of the task's scope finds the task. */
+int urd__wait_enter(urd__task *self);
+
+/* Begin a wait that a cancel of `scope` ends; NULL: none does.  Returns the word to claim. */
+uint64_t urd__wait_begin(urd__task *self, urd_scope *scope);
+
+/* Sleep until claimed.  0, or -ECANCELED. */
+int urd__wait_end(urd__task *self);
+
+/* Take the begun wait back: true if nobody claimed it; else the claim stands and must be waited for
+ * with urd__wait_end(). */
+bool urd__wait_undo(urd__task *self, uint64_t word);
+
+/* Wake: true for the one who may make the task ready. */
+bool urd__wait_claim(urd__task *task, uint64_t word);
+
+/* Cancel: wakes the task if it waits in exactly this scope. */
+void urd__wait_cancel(urd__task *task, urd_scope *scope);
+
+/* Enqueue on `list`, release `lock`, which is held, and sleep.  0, or -ECANCELED and dequeued. */
+int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter);
+
+/* The first waiter that could be claimed, dequeued; NULL: none.  Under the lock. */
+urd__waiter *urd__wait_pop(urd__link *list);
+
+#endif

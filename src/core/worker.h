@@ -1,0 +1,66 @@
+/*
+ * worker.h - a thread of the runtime: its queues, its timers, and how it goes to sleep.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef URD_CORE_WORKER_H
+#define URD_CORE_WORKER_H
+
+#include <pthread.h>
+
+#include "core/deque.h"
+#include "core/job.h"
+#include "core/stack.h"
+#include "core/task.h"
+#include "core/timer.h"
+
+typedef struct urd__worker {
+    /* Of the worker's own thread. */
+    urd__task *current;
+    urd__task *ready_first, *ready_last;
+    unsigned tick;         /* switches since it started; every so many it looks around */
+    unsigned old_job_tick; /* when the oldest job not begun had its turn last */
+    unsigned index;
+    uint64_t random; /* state of the generator; with a seed it draws the schedule */
+    bool searching;  /* counted in the runtime's `searching` */
+    urd__stack_cache stacks;
+    urd__job_cache jobs;
+    urd__task idle;   /* the scheduling loop itself */
+    void *dead_fiber; /* ThreadSanitizer's, of the task that ended last */
+    pthread_t thread;
+    void *signal_stack; /* on which a stack overflow is reported */
+
+    /* Shared. */
+    urd__deque deque;
+    urd__timers timers;
+    _Alignas(64) urd__task *inbox; /* atomic: made ready by others, newest first */
+    int parked;                    /* atomic, futex: 1 while it sleeps or is about to */
+} urd__worker;
+
+/* The task, or the thread, that calls. */
+static inline urd__task *urd__task_self(void)
+{
+    return urd__worker_self ? urd__worker_self->current : urd__task_thread_self();
+}
+
+/* sched.c */
+void urd__worker_loop(urd__worker *self); /* until the runtime stops */
+void urd__worker_leave(urd__task *from);  /* switch to whatever is next */
+void urd__worker_exit(urd__task *from) __attribute__((noreturn));
+void urd__worker_switch(urd__worker *self, urd__task *from, urd__task *to);
+void urd__worker_enqueue(urd__worker *self, urd__task *task); /* ready; own thread */
+void urd__worker_post(urd__worker *other, urd__task *task);   /* ready; any thread */
+urd__job *urd__worker_next_job(urd__worker *self);            /* own, injected or stolen; or NULL */
+void urd__worker_fire_timers(urd__worker *self);              /* those that are due; own thread */
+bool urd__worker_wanted(urd__worker *self);               /* others than the running task want it */
+bool urd__worker_due(urd__worker *self);                  /* counts; it is time for a look around */
+int urd__worker_submit(urd__worker *self, urd__job *job); /* 0, -ENOMEM */
+uint64_t urd__worker_random(urd__worker *self);
+
+/* park.c */
+void urd__park(urd__worker *self);        /* until there may be something to do */
+void urd__park_wake(urd__worker *worker); /* if it sleeps */
+void urd__park_wake_any(void);            /* one that sleeps, unless one is looking already */
+void urd__park_settle(void);              /* virtual time: somebody outside came to rest */
+
+#endif

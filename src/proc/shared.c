@@ -1,0 +1,291 @@
+/*
+ * shared.c - the heap that every process sees at one address: lock-free, and sound after a crash.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * One shared anonymous mapping, made before any process is forked.  It begins with `struct heap`;
+ * then come blocks: a header of 16 bytes and the payload.  Sizes are in classes, four to a
+ * doubling, so at most a fifth of a block is unused (a third of the smallest).  A class has a stack
+ * of free blocks; what was never used lies above `used`.
+ *
+ * Any process may be killed between any two instructions, so there is no lock that could stay
+ * locked: each step is one compare-and-swap, and between two steps exactly one block belongs to
+ * the caller and to no list.  A death leaks that block and breaks nothing.
+ *
+ *     take: T1 head = stack, T2 next = head->next, T3 swap stack from head to next
+ *     give: G1 block->next = stack, G2 swap stack from next to block
+ *
+ * Between T2 and T3 others may take the head, use it, and give it back over another next.  T3 must
+ * then fail: every T3 and G2 adds one to a tag beside the index (28 bits; to be fooled a taker must
+ * sleep through an exact multiple of 2^28 steps on its class and find the same head).  Headers
+ * are never given back to the kernel, so T2 reads a block's header however stale the index.
+ *
+ * When no fresh memory is left, a larger free block is taken and what it has too much is given
+ * back in pieces.  Blocks are never joined; a program that frees much of one size and then wants
+ * another meets -ENOMEM earlier.  Joining needs a lock or a helper of all for each; rejected.
+ *
+ * Rejected: a memfd (a file size limit, ulimit -f, kills the program with SIGXFSZ when it is sized;
+ * and it is one more descriptor in every process); robust mutexes (a lock to repair after a death).
+ * Checked: test/unit/shared.c, which also kills processes inside the allocator.
+ */
+#include "proc/shared.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/os.h"
+#include "base/os_proc.h"
+#include "urd.h"
+
+enum {
+    UNIT = 16,                  /* blocks are multiples of it, and so aligned */
+    CLASSES = 144,              /* up to 1 TiB */
+    INDEX_BITS = 36,            /* in units: 1 TiB */
+    GIVE_BACK_BYTES = 64 * 1024 /* freed payloads from here on go back to the kernel */
+};
+
+static const uint64_t INDEX_MASK = (UINT64_C(1) << INDEX_BITS) - 1;
+static const size_t HEAP_BYTES_MAX = (size_t)1 << 40;
+static const size_t HEAP_BYTES_MIN = (size_t)64 * 1024;
+
+/* States of a block, mixed with its place, so that a copy of a header elsewhere is no block. */
+enum { LIVE = 0x75726421, FREE = 0x75726466, FREE_ZERO = 0x7572647a };
+
+struct block {
+    uint32_t state; /* atomic; LIVE, FREE, or FREE_ZERO: the payload is known to be zero */
+    uint32_t class; /* set as the block is cut; the owner's */
+    uint64_t next;  /* atomic; index of the next free block, 0: none */
+};
+_Static_assert(sizeof(struct block) == UNIT, "payloads are aligned to a unit");
+
+struct heap {
+    size_t bytes;             /* set once */
+    uint64_t used;            /* atomic; offset of the first byte never used */
+    int discard;              /* atomic; UNKNOWN until a large block is freed, then never changed */
+    uint64_t stacks[CLASSES]; /* atomic; tag << INDEX_BITS | index of the top, 0: empty */
+};
+
+/* Does giving pages back work here?  qemu-user says that it does, and does nothing. */
+enum { DISCARD_UNKNOWN, DISCARD_WORKS, DISCARD_FAILS };
+
+static struct heap *heap; /* set by map before any other thread or process; NULL: none */
+
+static size_t class_bytes(uint32_t class)
+{
+    /* 32, 48, 64, then 5/4, 6/4, 7/4 and 8/4 of every power of two */
+    if (class < 2)
+        return 32 + 16 * (size_t) class;
+    uint32_t step = class - 2;
+    return (size_t)(4 + step % 4) << (4 + step / 4);
+}
+
+/* The smallest class that holds `bytes`, which is at most HEAP_BYTES_MAX. */
+static uint32_t class_above(size_t bytes)
+{
+    if (bytes <= 64)
+        return bytes <= 32 ? 0 : bytes <= 48 ? 1 : 2;
+    uint32_t power = 63 - (uint32_t)__builtin_clzll(bytes - 1); /* 2^power < bytes <= 2^(power+1) */
+    uint32_t quarter = (uint32_t)(((bytes - 1) >> (power - 2)) & 3);
+    return 2 + 4 * (power - 6) + quarter + 1;
+}
+
+/* The largest class that fits into `bytes`, which is at least 32. */
+static uint32_t class_below(size_t bytes)
+{
+    uint32_t class = class_above(bytes);
+    return class_bytes(class) > bytes ? class - 1 : class;
+}
+
+static uint64_t index_of(const struct block *b)
+{
+    return (uint64_t)((const char *)b - (const char *)heap) / UNIT;
+}
+
+static struct block *block_at(uint64_t index)
+{
+    return (struct block *)(void *)((char *)heap + index * UNIT);
+}
+
+static uint32_t state_word(const struct block *b, uint32_t state)
+{
+    return state ^ (uint32_t)index_of(b);
+}
+
+static uint64_t tagged(uint64_t old, uint64_t index)
+{
+    return (((old >> INDEX_BITS) + 1) << INDEX_BITS) | index;
+}
+
+static void give(struct block *b)
+{
+    uint64_t *stack = &heap->stacks[b->class];
+    uint64_t old = urd__load_acq(stack);
+    uint64_t top;
+    do {
+        urd__store_rlx(&b->next, old & INDEX_MASK); /* published by the swap */
+        top = tagged(old, index_of(b));
+    } while (!urd__cas_ar(stack, &old, top)); /* [free block] pairs with take() */
+}
+
+static struct block *take(uint32_t class)
+{
+    uint64_t *stack = &heap->stacks[class];
+    uint64_t old = urd__load_acq(stack);
+    while ((old & INDEX_MASK) != 0) {
+        struct block *b = block_at(old & INDEX_MASK);
+        /* rlx: if b is no longer on top, what is read here is not used, since the swap fails */
+        uint64_t next = tagged(old, urd__load_rlx(&b->next));
+        if (urd__cas_ar(stack, &old, next)) /* [free block] pairs with give() */
+            return b;
+    }
+    return NULL;
+}
+
+/* Memory that was never used, hence zero. */
+static struct block *cut_fresh(uint32_t class)
+{
+    size_t bytes = class_bytes(class);
+    uint64_t used = urd__load_acq(&heap->used);
+    do {
+        if (bytes > heap->bytes - used)
+            return NULL;
+    } while (!urd__cas_ar(&heap->used, &used, used + bytes));
+    struct block *b = block_at(used / UNIT);
+    b->class = class;
+    urd__store_rlx(&b->state, state_word(b, FREE_ZERO)); /* nobody else knows the block yet */
+    return b;
+}
+
+/* Cut what b has above its new class into free blocks.  A rest of 16 bytes is lost. */
+static void give_rest(struct block *b, size_t had)
+{
+    uint32_t state = urd__load_rlx(&b->state) ^ (uint32_t)index_of(b); /* the caller's */
+    size_t at = class_bytes(b->class);
+    while (had - at >= class_bytes(0)) {
+        struct block *piece = block_at(index_of(b) + at / UNIT);
+        piece->class = class_below(had - at);
+        urd__store_rlx(&piece->state, state_word(piece, state)); /* published by give() */
+        at += class_bytes(piece->class);
+        give(piece);
+    }
+}
+
+static struct block *split_larger(uint32_t class)
+{
+    for (uint32_t larger = class + 1; larger < CLASSES; larger++) {
+        struct block *b = take(larger);
+        if (b) {
+            b->class = class;
+            give_rest(b, class_bytes(larger));
+            return b;
+        }
+    }
+    return NULL;
+}
+
+void *urd_shared_alloc(size_t size)
+{
+    if (!heap || size == 0 || size > heap->bytes)
+        return NULL;
+    uint32_t class = class_above(size + sizeof(struct block));
+    struct block *b = take(class);
+    if (!b)
+        b = cut_fresh(class);
+    if (!b)
+        b = split_larger(class);
+    if (!b)
+        return NULL;
+    void *payload = b + 1;
+    if (urd__load_rlx(&b->state) != state_word(b, FREE_ZERO)) /* rlx: the block is the caller's */
+        memset(payload, 0, size);
+    urd__store_rel(&b->state, state_word(b, LIVE)); /* [live] pairs with urd_shared_free() */
+    return payload;
+}
+
+/* Whole pages to the kernel, which makes them zero.  The first time, look whether it does. */
+static bool discard_pages(char *first, char *last)
+{
+    int known = urd__load_rlx(&heap->discard); /* rlx: it says nothing about other memory */
+    if (known == DISCARD_FAILS)
+        return false;
+    if (known == DISCARD_UNKNOWN)
+        *first = 1;
+    if (urd__os_shared_discard(first, (size_t)(last - first)) < 0)
+        return false;
+    if (known == DISCARD_UNKNOWN) {
+        known = *first == 0 ? DISCARD_WORKS : DISCARD_FAILS;
+        urd__store_rlx(&heap->discard, known);
+    }
+    return known == DISCARD_WORKS;
+}
+
+/* Make a large payload zero by giving it back.  False: it stays as it is. */
+static bool discard(struct block *b)
+{
+    size_t bytes = class_bytes(b->class);
+    if (bytes < GIVE_BACK_BYTES)
+        return false;
+    size_t page = urd__os_page_bytes();
+    char *begin = (char *)(b + 1);
+    char *end = (char *)b + bytes;
+    char *first = begin + (page - (uintptr_t)begin % page) % page;
+    char *last = end - (uintptr_t)end % page;
+    if (last <= first || !discard_pages(first, last))
+        return false;
+    memset(begin, 0, (size_t)(first - begin));
+    memset(last, 0, (size_t)(end - last));
+    return true;
+}
+
+bool urd__shared_holds(const void *p)
+{
+    return heap && (const char *)p >= (const char *)(heap + 1) &&
+           (const char *)p < (const char *)heap + heap->bytes;
+}
+
+void urd_shared_free(void *p)
+{
+    if (!p)
+        return;
+    if (!urd__shared_holds(p) || (uintptr_t)p % UNIT != 0)
+        urd__die("urd_shared_free: %p was not given by urd_shared_alloc", p);
+    struct block *b = (struct block *)p - 1;
+    uint32_t expected = state_word(b, LIVE);
+    /* [live] pairs with urd_shared_alloc(); one of two that free at once sees FREE */
+    if (!urd__cas_ar(&b->state, &expected, state_word(b, FREE))) {
+        bool again = expected == state_word(b, FREE) || expected == state_word(b, FREE_ZERO);
+        urd__die(again ? "urd_shared_free: %p was freed before"
+                       : "urd_shared_free: %p was not given by urd_shared_alloc",
+                 p);
+    }
+    if (discard(b))
+        urd__store_rlx(&b->state, state_word(b, FREE_ZERO)); /* published by give() */
+    give(b);
+}
+
+int urd__shared_map(size_t bytes)
+{
+    if (bytes < HEAP_BYTES_MIN || bytes > HEAP_BYTES_MAX)
+        return -EINVAL;
+    size_t page = urd__os_page_bytes();
+    bytes = (bytes + page - 1) / page * page;
+    void *at = NULL;
+    int rc = urd__os_shared_map(&at, bytes);
+    if (rc < 0)
+        return rc;
+    heap = at;
+    heap->bytes = bytes;
+    heap->used = (sizeof *heap + UNIT - 1) / UNIT * UNIT;
+    return 0;
+}
+
+void urd__shared_unmap(void)
+{
+    if (!heap)
+        return;
+    urd__os_unmap(heap, heap->bytes);
+    heap = NULL;
+}

@@ -1,0 +1,514 @@
+/*
+ * run.c - whole programs in which the first, second, third ... allocation or system call fails.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The seed of the harness is the number of the call that fails, counted over all processes of the
+ * program; the loop ends with the first number that is never reached.  Every program must end, with
+ * an error or without, leave nothing behind, and let a run after it succeed.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
+#include "base/clock.h"
+#include "base/lock.h"
+#include "test.h"
+
+enum { TASKS = 300, VALUES = 10, NO_FAULT = 9, CALLS_MAX = 5000, SLOW_STEP = 16 };
+
+/* In memory that all processes share. */
+static struct {
+    long calls;   /* atomic: since the fault was armed */
+    long fail_at; /* 0: none does */
+    long last;    /* all from here to there fail */
+    int error;
+    int fired;  /* atomic */
+    int ran[8]; /* atomic: jobs of each sort that ran */
+} * shared;
+
+int urd__os_fault(void); /* what the library of these tests asks */
+
+int urd__os_fault(void)
+{
+    if (!shared || !shared->fail_at)
+        return 0;
+    long call = urd__add_ar(&shared->calls, 1) + 1;
+    if (call < shared->fail_at || call > shared->last)
+        return 0;
+    urd__store_rel(&shared->fired, 1);
+    return shared->error;
+}
+
+/* ---- Memory of the library that is still allocated ------------------------------------------- */
+
+#if defined(URD_TSAN) || defined(__SANITIZE_ADDRESS__)
+#define OWN_ALLOCATOR 0 /* the tool has one, and finds leaks itself */
+#elif defined(__has_feature)
+#define OWN_ALLOCATOR !__has_feature(address_sanitizer)
+#else
+#define OWN_ALLOCATOR 1
+#endif
+
+#if OWN_ALLOCATOR
+enum { LIVE_MAX = 4096 };
+
+static struct {
+    int lock;
+    int count;
+    const void *p[LIVE_MAX];
+} live;
+
+extern char __executable_start[], etext[];
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+void __libc_free(void *p);
+
+/* Of calls by the library, which is linked into this program; not of those by other libraries. */
+static void note(const void *caller, const void *p)
+{
+    if (!p || (const char *)caller < __executable_start || (const char *)caller >= etext)
+        return;
+    urd__lock(&live.lock);
+    if (live.count < LIVE_MAX)
+        live.p[live.count++] = p;
+    urd__unlock(&live.lock);
+}
+
+/* Called with a pointer of another library, too, where that one ends in a jump to free(). */
+static void forget(const void *p)
+{
+    urd__lock(&live.lock);
+    for (int i = live.count - 1; i >= 0; i--) {
+        if (live.p[i] == p) {
+            live.p[i] = live.p[--live.count];
+            break;
+        }
+    }
+    urd__unlock(&live.lock);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    void *p = __libc_calloc(n, size);
+    note(__builtin_return_address(0), p);
+    return p;
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    void *p = __libc_memalign(alignment, size);
+    note(__builtin_return_address(0), p);
+    return p;
+}
+
+void free(void *p)
+{
+    forget(p);
+    __libc_free(p);
+}
+
+static int allocated(void)
+{
+    return live.count;
+}
+#else
+static int allocated(void)
+{
+    return 0;
+}
+#endif
+
+/* ---- The programs ---------------------------------------------------------------------------- */
+
+/* What a program finds wrong ends it: the message comes with what else it wrote to stderr. */
+#define MUST(condition) ((condition) ? (void)0 : FAIL("is false: %s", #condition))
+
+static int count(void *arg)
+{
+    int sort = arg ? *(int *)arg : 0;
+    urd__add_ar(&shared->ran[sort], 1);
+    return 0;
+}
+
+/* `started` jobs were, of `tried`; what did not run was an error that join told. */
+static void check_counts(int sort, int tried, int started, int joined)
+{
+    int ran = urd__load_acq(&shared->ran[sort]);
+    MUST(ran <= started);
+    MUST(joined <= 0);
+    MUST(joined < 0 || (ran == tried && started == tried));
+}
+
+static int many_tasks(void *arg)
+{
+    (void)arg;
+    urd_scope s;
+    urd_scope_open(&s);
+    int started = 0;
+    for (int i = 0; i < TASKS; i++)
+        started += urd_go(&s, count, NULL) == 0;
+    int first = urd_scope_wait(&s);
+    check_counts(0, TASKS, started, first);
+    urd_error errors[4];
+    MUST((urd_scope_errors(&s, errors, 4) > 0) <= (first < 0));
+    return urd_scope_join(&s);
+}
+
+static int copies(void *arg)
+{
+    (void)arg;
+    int started = 0, sort = 1;
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < TASKS; i++)
+        started += urd_go_copy(&s, count, &sort, sizeof sort) == 0;
+    sort = 0; /* each has its own */
+    int rc = urd_scope_join(&s);
+    check_counts(1, TASKS, started, rc);
+    return rc;
+}
+
+static int threads(void *arg)
+{
+    (void)arg;
+    static int sort = 2;
+    urd_scope s;
+    urd_scope_open(&s);
+    int started = 0;
+    for (int i = 0; i < 5; i++)
+        started += urd_spawn(&s, URD_THREAD, count, &sort, 0) == 0;
+    int rc = urd_scope_join(&s);
+    check_counts(2, 5, started, rc);
+    return rc;
+}
+
+static int send_all(void *arg)
+{
+    int rc = 0;
+    for (int i = 0; i < VALUES && rc == 0; i++)
+        rc = urd_chan_send(arg, &i);
+    return rc;
+}
+
+static int receive_all(void *arg)
+{
+    int rc = 0;
+    for (int i = 0, value = -1; i < VALUES && rc == 0; i++) {
+        rc = urd_chan_recv(arg, &value);
+        MUST(rc || value == i);
+    }
+    return rc;
+}
+
+/* A half that could not be started cancels the other, which would wait for ever. */
+static int channels(void *arg)
+{
+    (void)arg;
+    int slots[2];
+    urd_chan meet, bounded;
+    urd_chan_init(&meet, sizeof(int), NULL, 0);
+    urd_chan_init(&bounded, sizeof(int), slots, 2);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, send_all, &meet);
+    urd_spawn(&s, URD_THREAD, receive_all, &meet, 0);
+    urd_spawn(&s, URD_THREAD, send_all, &bounded, 0);
+    urd_go(&s, receive_all, &bounded);
+    int rc = urd_scope_join(&s);
+    urd_chan_fini(&meet);
+    urd_chan_fini(&bounded);
+    return rc;
+}
+
+static int wait_for_ever(void *arg)
+{
+    (void)arg;
+    return urd_sleep_until(URD_FOREVER - 1);
+}
+
+static int deadlines(void *arg)
+{
+    (void)arg;
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_scope_deadline(&s, urd_now() + URD_MS);
+    int started = 0;
+    for (int i = 0; i < 3; i++)
+        started += urd_go(&s, wait_for_ever, NULL) == 0;
+    started += urd_spawn(&s, URD_THREAD, wait_for_ever, NULL, 0) == 0;
+    int rc = urd_scope_join(&s);
+    MUST(rc < 0);
+    MUST(rc != -ETIMEDOUT || started > 0);
+    return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+static int hold(urd_kind kind, urd_fn *fn, void *arg, size_t size)
+{
+    urd_scope s;
+    urd_job job;
+    urd_exit end;
+    urd_scope_open(&s);
+    int opened = urd_job_open(&job, &s, kind, fn, arg, size, NULL);
+    int joined = urd_job_join(&job);
+    MUST(!opened || joined < 0);
+    MUST(joined == -ECANCELED || !urd_job_alive(&job));
+    urd_job_exit(&job, &end);
+    MUST(end.detail);
+    int rc = urd_scope_join(&s);
+    MUST(!opened || rc < 0);
+    return rc;
+}
+
+static int held(void *arg)
+{
+    (void)arg;
+    static int sort = 3;
+    int task = hold(URD_TASK, count, &sort, 0), thread = hold(URD_THREAD, count, &sort, 0);
+    MUST(shared->ran[3] >= (task == 0) + (thread == 0) && shared->ran[3] <= 2);
+    return task ? task : thread;
+}
+
+static int shared_memory(void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    for (size_t size = 1; size < 100000; size *= 3) {
+        char *p = urd_shared_alloc(size);
+        if (p)
+            memset(p, 1, size);
+        else
+            rc = -ENOMEM;
+        urd_shared_free(p);
+    }
+    return rc;
+}
+
+struct sum {
+    int from[2];
+    int result;
+};
+
+static int add_here(void *arg)
+{
+    struct sum *sum = arg;
+    sum->result = sum->from[0] + sum->from[1];
+    return 0;
+}
+
+/* In a process, with a runtime of its own. */
+static int add_in_task(void *arg)
+{
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, add_here, arg);
+    return urd_scope_join(&s);
+}
+
+static int die(void *arg)
+{
+    _exit(arg ? 4 : 3);
+}
+
+static int processes(void *arg)
+{
+    (void)arg;
+    struct sum sums[2] = {{.from = {1, 2}}, {.from = {3, 4}}}, held_sum = {.from = {5, 6}};
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < 2; i++)
+        urd_spawn(&s, URD_PROCESS, i ? add_in_task : add_here, &sums[i], sizeof sums[i]);
+    int rc = urd_scope_join(&s);
+    MUST(rc < 0 || (sums[0].result == 3 && sums[1].result == 7));
+    int held_rc = hold(URD_PROCESS, add_here, &held_sum, sizeof held_sum);
+    MUST(held_rc < 0 || held_sum.result == 11);
+    MUST(hold(URD_PROCESS, die, NULL, 0) < 0);
+    urd_scope_open(&s);
+    urd_scope_deadline(&s, urd_now() + URD_MS);
+    urd_spawn(&s, URD_PROCESS, wait_for_ever, NULL, 0);
+    MUST(urd_scope_join(&s) < 0);
+    return rc ? rc : held_rc;
+}
+
+/* ---- One run --------------------------------------------------------------------------------- */
+
+static struct {
+    urd_fn *fn;
+    urd_processes processes;
+    bool threaded; /* the program has a thread of its own */
+    bool lasting;  /* from that call on, all fail while the program runs */
+} program;
+
+static urd_config config(void)
+{
+    return (urd_config){.workers = 2,
+                        .processes = program.processes,
+                        .shared_bytes = 1 << 20,
+                        .virtual_clock = program.processes == URD_PROCESSES_NONE,
+                        .grace_duration = 200 * URD_MS};
+}
+
+static int run_program(void *arg)
+{
+    int rc = program.fn(arg);
+    if (program.lasting)
+        shared->fail_at = 0; /* taking the runtime down is not what is asked here */
+    return rc;
+}
+
+struct before {
+    int files, allocated;
+};
+
+static void check_nothing_left(const struct before *before)
+{
+    CHECK_EQ(test_fd_count(), before->files);
+    CHECK_EQ(waitpid(-1, NULL, WNOHANG | __WALL), -1);
+    CHECK_EQ(errno, ECHILD);
+    CHECK(!urd__clock_is_virtual());
+    CHECK_EQ(allocated(), before->allocated);
+}
+
+static pthread_barrier_t there;
+
+static void *stay(void *arg)
+{
+    pthread_barrier_wait(&there);
+    for (;;)
+        pause();
+    return arg;
+}
+
+/* The helper for processes is then made by another fork, through a process between. */
+static void have_a_thread(void)
+{
+    pthread_t thread;
+    CHECK_EQ(pthread_barrier_init(&there, NULL, 2), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, stay, NULL), 0);
+    pthread_barrier_wait(&there); /* AddressSanitizer allocates as a thread starts, without regard
+                                     to forks */
+    CHECK_EQ(pthread_detach(thread), 0);
+}
+
+static void run_once(void)
+{
+    const struct before before = {.files = test_fd_count(), .allocated = allocated()};
+    urd_config cfg = config();
+    if (program.threaded)
+        have_a_thread();
+    shared->calls = 0;
+    shared->fail_at = (long)test_seed();
+    shared->last = program.lasting ? LONG_MAX : shared->fail_at;
+    int rc = urd_run(&cfg, run_program, NULL);
+    shared->fail_at = 0;
+    int fired = urd__load_acq(&shared->fired);
+    CHECK_LE(rc, 0);
+    CHECK(rc == 0 || fired);
+    check_nothing_left(&before);
+    memset(shared->ran, 0, sizeof shared->ran);
+    CHECK_EQ(urd_run(&cfg, program.fn, NULL), 0);
+    check_nothing_left(&before);
+    exit(fired ? 0 : NO_FAULT);
+}
+
+static void fail_each_call(urd_fn *fn, urd_processes with, int error)
+{
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    program.fn = fn;
+    program.processes = with;
+    bool done = false;
+    uint64_t last = 0;
+    uint64_t step = test_under_slow_tool() && !getenv("URD_SEED") ? SLOW_STEP : 1;
+    TEST_SEEDS(CALLS_MAX)
+    {
+        struct test_child child;
+        if (test_seed() % step != 0)
+            continue;
+        memset(shared, 0, sizeof *shared);
+        shared->error = error;
+        test_fork(&child, run_once);
+        while (waitpid(-1, NULL, __WALL) > 0) /* orphans: every one of them must end */
+            continue;
+        if (child.code != 0 && child.code != NO_FAULT)
+            FAIL("exit code %d, signal %d when call %llu fails with %s:\n%s", child.code,
+                 child.signal, (unsigned long long)test_seed(), strerror(-error), child.err);
+        last = test_seed();
+        done = child.code == NO_FAULT;
+        if (done)
+            break;
+    }
+    CHECK(done || getenv("URD_SEED"));
+    CHECK(last >= 5 || getenv("URD_SEED"));
+    munmap(shared, sizeof *shared);
+    shared = NULL;
+}
+
+TEST(many_tasks_survive_each_failing_call)
+{
+    fail_each_call(many_tasks, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(copied_arguments_survive_each_failing_call)
+{
+    fail_each_call(copies, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(threads_survive_each_failing_call)
+{
+    fail_each_call(threads, URD_PROCESSES_NONE, -EAGAIN);
+}
+
+TEST(channels_survive_each_failing_call)
+{
+    fail_each_call(channels, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(deadlines_survive_each_failing_call)
+{
+    fail_each_call(deadlines, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(held_jobs_survive_each_failing_call)
+{
+    fail_each_call(held, URD_PROCESSES_NONE, -EAGAIN);
+}
+
+TEST(shared_memory_survives_each_failing_call)
+{
+    fail_each_call(shared_memory, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(processes_survive_each_failing_call)
+{
+    fail_each_call(processes, URD_PROCESSES_ZYGOTE, -ENOMEM);
+}
+
+TEST(processes_survive_each_call_that_asks_to_be_tried_again)
+{
+    fail_each_call(processes, URD_PROCESSES_ZYGOTE, -EAGAIN);
+}
+
+TEST(processes_of_a_program_with_threads_survive_each_failing_call)
+{
+    program.threaded = true;
+    fail_each_call(processes, URD_PROCESSES_ZYGOTE, -ENOMEM);
+}
+
+TEST(many_tasks_survive_that_all_calls_fail_from_one_on)
+{
+    program.lasting = true;
+    fail_each_call(many_tasks, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(channels_survive_that_all_calls_fail_from_one_on)
+{
+    program.lasting = true;
+    fail_each_call(channels, URD_PROCESSES_NONE, -ENOMEM);
+}

@@ -1,0 +1,176 @@
+/*
+ * model_core.h - the waiting half of src/core for models: wait.c, cancel.c and scope.c as they are.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Thread i of a model is the OS thread whose task is tasks[i]: it parks on a futex.  There are no
+ * workers; jobs are what a model's threads pass to urd__job_done().
+ */
+#ifndef MODEL_CORE_H
+#define MODEL_CORE_H
+
+#include "model_base.h"
+
+#include "core/cancel.c"
+#include "core/scope.c"
+#include "core/wait.c"
+
+#include <string.h>
+
+urd__runtime urd__rt;
+__thread urd__worker *urd__worker_self __attribute__((tls_model("initial-exec")));
+
+static urd__task tasks[EXPLORE_THREADS_MAX];
+static int readies[EXPLORE_THREADS_MAX], parks[EXPLORE_THREADS_MAX]; /* must come out equal */
+static urd_scope scope; /* of thread 0, inside the root */
+static int freed_jobs;
+
+urd__task *urd__task_thread_self(void)
+{
+    return &tasks[explore_self()];
+}
+
+void urd__task_park(urd__task *self)
+{
+    while (!urd__load_acq(&self->futex))
+        explore_futex_wait(&self->futex, 0);
+    explore_ghost_add(&parks[self - tasks], 1);
+}
+
+void urd__task_ready(urd__task *task)
+{
+    int *futex = &task->futex;
+    explore_ghost_add(&readies[task - tasks], 1);
+    urd__store_rel(futex, 1);
+    explore_futex_wake(futex, 1);
+}
+
+static void core_setup(void)
+{
+    memset(tasks, 0, sizeof tasks);
+    memset(readies, 0, sizeof readies);
+    memset(parks, 0, sizeof parks);
+    urd__rt = (urd__runtime){0};
+    freed_jobs = 0;
+    urd__scope_init(&urd__rt.root, NULL, NULL, "root");
+    urd__scope_init(&scope, &urd__rt.root, &tasks[0], "scope");
+    for (int i = 0; i < EXPLORE_THREADS_MAX; i++)
+        tasks[i].scope = &scope;
+}
+
+/* Nobody was made ready twice for one wait, or for none. */
+static void core_finish(void)
+{
+    for (int i = 0; i < EXPLORE_THREADS_MAX; i++)
+        explore_assert(readies[i] == parks[i]);
+}
+
+/* What was on a stack that its owner has left is written over: who touches it now, races. */
+__attribute__((unused)) static void leave(void *object, size_t size)
+{
+    for (size_t i = 0; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t))
+        *(volatile uint64_t *)(void *)((char *)object + i) = 0x5555555555555555;
+}
+
+/* ---- Left out ------------------------------------------------------------------------------ */
+
+struct urd__job *urd__deque_pop(urd__deque *d)
+{
+    (void)d;
+    return NULL;
+}
+
+int urd__deque_push(urd__deque *d, struct urd__job *job)
+{
+    (void)d;
+    (void)job;
+    return 0;
+}
+
+bool urd__worker_due(urd__worker *self)
+{
+    (void)self;
+    return false;
+}
+
+bool urd__worker_wanted(urd__worker *self)
+{
+    (void)self;
+    return false;
+}
+
+uint64_t urd__worker_random(urd__worker *self)
+{
+    (void)self;
+    return 0;
+}
+
+size_t urd__stack_promised_bytes(void)
+{
+    return 0;
+}
+
+void urd__task_run_job(urd__task *self, urd__job *job)
+{
+    (void)self;
+    (void)job;
+}
+
+void urd__timer_stop(urd__timer *timer)
+{
+    (void)timer;
+}
+
+bool urd__timer_set(urd__timers *timers, urd__timer *timer, int64_t when)
+{
+    (void)timers;
+    (void)timer;
+    (void)when;
+    return false;
+}
+
+void urd__hold_end(urd__job *job, int rc)
+{
+    (void)job;
+    (void)rc;
+}
+
+void urd__hold_close(urd_job *held)
+{
+    (void)held;
+}
+
+void urd__job_free(urd__job_cache *cache, urd__job *job)
+{
+    (void)cache;
+    (void)job;
+    explore_ghost_add(&freed_jobs, 1);
+}
+
+const char *urd__job_name(const urd__job *job)
+{
+    (void)job;
+    return "job";
+}
+
+void urd__runtime_outside(int change)
+{
+    (void)change;
+}
+
+void urd__runtime_need(const char *call)
+{
+    (void)call;
+}
+
+void urd__worker_fire_timers(urd__worker *self)
+{
+    (void)self;
+}
+
+void urd__park_wake(urd__worker *worker)
+{
+    (void)worker;
+}
+
+#endif

@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+"""mutants.py - break each protocol on purpose: its model must fail.
+
+SPDX-License-Identifier: MIT
+
+A model that passes says something only if it would fail when the source were wrong.  Each mutant
+below is one textual change to a copy of a source; the text must occur exactly once.  First every
+model must pass as it is; then each mutant is compiled into its model, which must fail.
+
+    mutants.py [--cc CC] [--jobs N] [--list] [MODEL...]
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import shutil
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SECONDS_MAX = 120  # of one model run
+# -fsanitize=thread without its library: the explorer takes the calls (explore_race.h).
+FLAGS = ["-std=gnu17", "-O1", "-w", "-DURD_MODEL"]
+RACES = "-fsanitize=thread"
+
+# model, source, text, what it becomes, why the model must then fail
+MUTANTS = [
+    ("deque", "core/deque.c", "    urd__fence_seq();                               /* P2 */\n", "",
+     "the owner may read an old top: the last job is taken twice"),
+    ("deque", "core/deque.c", "        urd__fence_seq();                       /* S2 */\n", "",
+     "the thief may read an old bottom: the last job is taken twice"),
+    ("deque", "core/deque.c", "urd__store_rel(&d->bottom, bottom + 1); /* [push]",
+     "urd__store_rlx(&d->bottom, bottom + 1); /* [push]",
+     "a thief may read a slot before the job is in it"),
+    ("deque", "core/deque.c", "bottom - urd__load_acq(&d->copied)",
+     "bottom - urd__load_rlx(&d->copied)",
+     "a slot may be written while its thief still reads it"),
+    ("deque", "core/deque.c", "urd__store_rel(&d->copied, top + claimed)",
+     "urd__store_rlx(&d->copied, top + claimed)",
+     "a slot may be written while its thief still reads it"),
+    ("deque", "core/deque.c", "bottom - urd__load_acq(&d->copied)",
+     "bottom - urd__load_acq(&d->top)",
+     "top is raised before the slots are read"),
+    ("deque", "core/deque.c", "        if (top + claimed > bottom) {", "        if (false) {",
+     "the thief keeps what the owner took meanwhile"),
+    ("deque", "core/deque.c", "claimed = bottom > top ? bottom - top : 0;",
+     "claimed = bottom > top ? claimed : 0;",
+     "the thief keeps a job that the owner took meanwhile"),
+    ("deque", "core/deque.c",
+     "            urd__store_rlx(&d->top, top + claimed); /* lower", "            /* lower",
+     "jobs given back are never seen again"),
+    ("deque", "core/deque.c", "    if (urd__load_rlx(&d->top) <= bottom)\n        return d->slots",
+     "    if (bottom >= 0)\n        return d->slots",
+     "the owner takes without looking at top"),
+    ("deque", "core/deque.c", "        urd__store_rlx(&d->bottom, bottom + 1); /* thieves",
+     "        ; /*",
+     "an empty deque goes below its top"),
+    ("deque", "core/deque.c", "    for (int64_t i = urd__load_rlx(&d->top); i < bottom; i++)",
+     "    for (int64_t i = urd__load_rlx(&d->top) + 1; i < bottom; i++)",
+     "growth forgets the oldest job"),
+
+    ("park", "core/park.c", "    urd__fence_seq();                 /* B2 */\n", "",
+     "the worker may miss the job, and the adder the worker"),
+    ("park", "core/park.c", "if (!anything_for(self))          /* B3 */",
+     "                                      /* B3 */",
+     "a job that came before `parked` was set is not seen"),
+    ("park", "core/sched.c",
+     "        urd__fence_seq(); /* A2 */\n        urd__park_wake_any();",
+     "        urd__park_wake_any();",
+     "the adder may miss a worker that has just parked"),
+    ("park", "core/sched.c",
+     "    urd__fence_seq(); /* A2 in park.c */\n    urd__park_wake(other);",
+     "    urd__park_wake(other);",
+     "who posts a task may miss its worker as it parks"),
+    ("park", "core/park.c",
+     "        urd__sub_ar(&urd__rt.searching, 1);", "        ;",
+     "a sleeper still counts as searching, and nobody is woken"),
+    ("park", "core/park.c", "    if (urd__load_rlx(&worker->parked) && unpark(worker)) /* A3",
+     "    if (urd__load_rlx(&worker->parked)) /* A3",
+     "the woken worker sees itself parked and sleeps on"),
+    ("park", "core/park.c", "    if (!urd__cas_ar(&worker->parked, &parked, 0))",
+     "    parked = urd__load_acq(&worker->parked);\n"
+     "    urd__store_rel(&worker->parked, 0);\n    if (!parked)",
+     "two wakers both count the worker out"),
+    ("park", "core/sched.c", "urd__cas_ar(&other->inbox, &first, task)",
+     "(urd__store_rel(&other->inbox, task), true)",
+     "of two tasks posted at once one is lost"),
+    ("park", "core/sched.c", "urd__cas_ar(&other->inbox, &first, task)",
+     "urd__cas_rlx(&other->inbox, &first, task)",
+     "the worker may read the task's link before it is written"),
+
+    ("wait", "core/wait.c", "        urd__fence_seq(); /* W2 */\n", "",
+     "the waiter may miss the cancel, and the cancel the waiter"),
+    ("wait", "core/cancel.c", "    urd__fence_seq();                      /* C2 */\n", "",
+     "the cancel may miss the waiter, and the waiter the cancel"),
+    ("wait", "core/wait.c", "        if (urd__scope_cancelled(scope) && state_of(word)",
+     "        if (false && state_of(word)", "a cancel that came before the wait is not seen"),
+    ("wait", "core/wait.c", "with_state(last + URD__WAIT_STATES, URD__WAITING)",
+     "with_state(last, URD__WAITING)",
+     "without a sequence number a late claim ends a later wait"),
+    ("wait", "core/wait.c", "urd__store_rel(&self->wait, word);",
+     "urd__store_rlx(&self->wait, word);",
+     "a canceller may take the scope of an earlier wait for this one's"),
+    ("wait", "core/wait.c",
+     "    if (urd__cas_ar(&task->wait, &word, with_state(word, URD__CANCELLED)))",
+     "    urd__store_rel(&task->wait, with_state(word, URD__CANCELLED));",
+     "cancel and wake both win"),
+    ("wait", "core/wait.c",
+     "        if (urd__list_linked(&waiter->link))\n            urd__list_remove",
+     "        if (false)\n            urd__list_remove",
+     "a cancelled waiter stays on the list"),
+    ("wait", "core/wait.c", "        if (urd__wait_claim(waiter->task, waiter->word))",
+     "        urd__wait_claim(waiter->task, waiter->word);",
+     "a token is given to a waiter that is cancelled already"),
+    ("wait", "core/wait.c", " || urd__load_rlx(&task->wait_scope) != scope)", ")",
+     "a cancel ends a wait in a shielded scope"),
+    ("wait", "core/wait.c",
+     "    urd__list_push_tail(list, &waiter->link);\n    urd__unlock(lock);",
+     "    urd__unlock(lock);\n    urd__list_push_tail(list, &waiter->link);",
+     "the list is changed without its lock"),
+    ("wait", "core/wait.c", "    urd__scope_publish_task(self, scope);\n", "",
+     "no cancel finds the task"),
+    ("wait", "core/cancel.c",
+     "        urd__lock(&inner->lock);\n        wake_owner(inner);",
+     "        urd__lock(&inner->lock);",
+     "owners of inner scopes are not woken"),
+    ("wait", "core/cancel.c", "        if (urd__load_acq(&inner->flags) & URD__SCOPE_SHIELD)",
+     "        if (false)", "a cancel goes into a shielded scope"),
+
+    ("scope", "core/scope.c",
+     "urd__sub_ar(&s->pending, 1) - 1 == URD__SCOPE_JOINING", "urd__sub_ar(&s->pending, 1) == 1",
+     "the last job does not see that the owner waits"),
+    ("scope", "core/scope.c",
+     "    if (urd__sub_ar(&s->pending, 1) - 1 == URD__SCOPE_JOINING) { /* E1, E2 */",
+     "    urd__sub_ar(&s->pending, 1);\n"
+     "    if (urd__load_acq(&s->pending) == URD__SCOPE_JOINING) {",
+     "a job that is counted off touches a scope that may be gone"),
+    ("scope", "core/scope.c",
+     "    if (urd__add_ar(&s->pending, URD__SCOPE_JOINING) == 0) {",
+     "    urd__add_ar(&s->pending, URD__SCOPE_JOINING);\n    if (false) {",
+     "the owner sleeps although the last job has ended"),
+    ("scope", "core/scope.c",
+     "    if (urd__sub_ar(&s->pending, 1) - 1", "    if (urd__sub_rlx(&s->pending, 1) - 1",
+     "the owner may not see what the job wrote"),
+    ("scope", "core/scope.c", "    urd__cas_ar(&s->cause, &none, rc); /* the first one stays */",
+     "    (void)none;\n    urd__store_rel(&s->cause, rc);", "the last error wins, not the first"),
+    ("scope", "core/scope.c",
+     "    if (!(urd__load_acq(&s->flags) & URD__SCOPE_KEEP_GOING))\n"
+     "        urd_scope_cancel(s, rc);", "", "a failure does not cancel the siblings"),
+    ("scope", "core/scope.c",
+     "    if (s->parent && urd__load_acq(&s->published))\n        urd__scope_detach",
+     "    if (false)\n        urd__scope_detach",
+     "a scope that is gone stays in its parent's list"),
+    ("scope", "core/scope.c", "    if (!next)\n        s->running--;", "    s->running--;",
+     "a place under the limit is given away twice"),
+    ("scope", "core/scope.c", "    if (!next)\n        s->running--;", "",
+     "a place under the limit is lost"),
+    ("scope", "core/cancel.c",
+     "    if (!is_published(s)) {\n        urd__list_push_tail",
+     "    {\n        urd__list_push_tail",
+     "a scope is linked into its parent twice"),
+
+    ("mutex", "sync/mutex.c",
+     "        uintptr_t next = now ? now | SOMEBODY_WAITS : self;",
+     "        uintptr_t next = now ? now : self;",
+     "an unlock does not see that somebody waits"),
+    ("mutex", "sync/mutex.c", "    if (task && !urd__list_empty(&m->waiters))",
+     "    if (false)", "after a hand-over the others are forgotten"),
+    ("mutex", "sync/mutex.c", "    urd__lock(&m->lock); /* U2 */\n    urd__waiter *next",
+     "    urd__store_rel(&m->owner, (uintptr_t)0);\n"
+     "    urd__lock(&m->lock); /* U2 */\n    urd__waiter *next",
+     "another takes the mutex while it is handed over"),
+    ("mutex", "sync/mutex.c", "    urd__store_rel(&m->owner, word); /* U3 [mutex] */",
+     "    urd__store_rel(&m->owner, (uintptr_t)0);",
+     "the woken waiter does not own what it was given"),
+    ("mutex", "sync/mutex.c", "    return urd__cas_ar(&m->owner, &free, self); /* [mutex] */",
+     "    return urd__cas_rlx(&m->owner, &free, self);",
+     "the next owner may not see what the last one wrote"),
+    ("mutex", "sync/mutex.c", "    if (urd__cas_ar(&m->owner, &owner, 0)) /* U1 [mutex] */",
+     "    if (urd__cas_rlx(&m->owner, &owner, 0))",
+     "the next owner may not see what the last one wrote"),
+
+    ("chan", "sync/chan.c",
+     "        copy(c, receiver->value, v);\n        *wake = receiver->task;",
+     "        *wake = receiver->task;", "a receiver is woken without a value"),
+    ("chan", "sync/chan.c", "            waiter->result = -EPIPE;\n", "",
+     "a closed channel looks like a value"),
+    ("chan", "sync/chan.c",
+     "        if (sender) {\n            copy(c, slot(c, c->count++), sender->value);",
+     "        if (sender) {\n            copy(c, slot(c, 0), sender->value);",
+     "the value of a sender that waited is lost"),
+    ("chan", "sync/chan.c", "    if (c->closed)\n        return -EPIPE;", "",
+     "a send to a closed channel waits for ever"),
+
+    ("lock", "base/lock.h", "    urd__store_rel(lock, 0); /* [lock]",
+     "    urd__store_rlx(lock, 0); /* [lock]",
+     "the next holder may not see what the last one wrote"),
+    ("lock", "base/lock.h",
+     "    int expected = 0;\n    if (!urd__cas_ar(lock, &expected, 1))",
+     "    int expected = 0;\n    if (!urd__cas_rlx(lock, &expected, 1))",
+     "the holder may not see what the last one wrote"),
+    ("lock", "base/lock.c", "        if (urd__load_rlx(lock) == 0 && urd__trylock(lock))",
+     "        if (urd__load_rlx(lock) == 0)", "a lock that looks free is taken by two"),
+]
+
+
+class Broken(Exception):
+    """The harness itself cannot go on: a pattern that does not match, a compiler error."""
+
+
+def compile_model(cc, model, first_include, out_dir):
+    program = out_dir / model
+    includes = [f"-I{d}" for d in (first_include, ROOT / "src", ROOT / "include",
+                                   ROOT / "test" / "model") if d]
+    source = ROOT / "test" / "model" / f"{model}.c"
+    step = [cc, *FLAGS, RACES, *includes, "-c", str(source), "-o", f"{program}.o"]
+    link = [cc, f"{program}.o", str(out_dir.parent / "explore.o"), "-o", str(program)]
+    for command in (step, link):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Broken(f"{' '.join(command)}\n{done.stderr}")
+    return program
+
+
+def compile_explorer(cc, out_dir):
+    source = ROOT / "test" / "model" / "explore.c"
+    done = subprocess.run([cc, *FLAGS, "-O2", f"-I{ROOT / 'src'}", f"-I{ROOT / 'include'}",
+                           f"-I{ROOT / 'test' / 'model'}", "-c", str(source), "-o",
+                           str(out_dir / "explore.o")], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Broken(done.stderr)
+
+
+def run_model(program):
+    """The exit code, and the first line of a failure."""
+    try:
+        done = subprocess.run([str(program), "--until-failure"], capture_output=True, text=True,
+                              timeout=SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        return None, f"ran longer than {SECONDS_MAX} s"
+    told = [line.strip() for line in done.stdout.splitlines() if not line.startswith("ok ")]
+    return done.returncode, told[0] if told else ""
+
+
+def mutate(source, text, becomes, into):
+    # How far comments are indented is for clang-format to say.
+    original = re.sub(r"(?<=\S) +/\*", " /*", (ROOT / "src" / source).read_text())
+    text, becomes = (re.sub(r"(?<=\S) +/\*", " /*", part) for part in (text, becomes))
+    count = original.count(text)
+    if count != 1:
+        raise Broken(f"{source}: the text of a mutant occurs {count} times, not once:\n{text}")
+    target = into / source
+    target.parent.mkdir(parents=True)
+    target.write_text(original.replace(text, becomes))
+
+
+def check(cc, work, number, mutant):
+    """True and a line if the model failed as it must."""
+    model, source, text, becomes, reason = mutant
+    place = work / str(number)
+    place.mkdir()
+    try:
+        mutate(source, text, becomes, place / "src")
+        code, told = run_model(compile_model(cc, model, place / "src", place))
+    except Broken as error:
+        return False, f"FAIL {model}: {error}"
+    shutil.rmtree(place)
+    if code == 1 and told and "schedules_max" not in told:
+        return True, f"ok {model}: {reason}\n     {told[:120]}"
+    said = "SURVIVES" if code == 0 else f"gives no verdict (exit {code}) {told}"
+    return False, f"FAIL {model}: mutant {said}: {reason}\n     {text.strip()[:100]}"
+
+
+def run(options, work):
+    mutants = [m for m in MUTANTS if not options.models or m[0] in options.models]
+    compile_explorer(options.cc, work)
+    failed = 0
+    for model in sorted({m[0] for m in mutants}):
+        place = work / f"whole-{model}"
+        place.mkdir()
+        try:
+            code, told = run_model(compile_model(options.cc, model, None, place))
+        except Broken as error:
+            code, told = 1, error
+        if code != 0:
+            print(f"FAIL {model} fails as it is, its mutants say nothing: {told}")
+            mutants = [m for m in mutants if m[0] != model]
+            failed += 1
+    tried = len(mutants)
+    survived = 0
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for passed, line in pool.map(lambda m: check(options.cc, work, *m), enumerate(mutants)):
+            print(line, flush=True)
+            survived += not passed
+    print(f"{tried - survived} mutants found, {survived} not")
+    return 1 if failed or survived or not tried else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cc", default=os.environ.get("CC", "cc"))
+    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("models", nargs="*")
+    options = parser.parse_args()
+    if options.list:
+        for model, source, _, _, reason in MUTANTS:
+            print(f"{model}: {source}: {reason}")
+        return 0
+    with tempfile.TemporaryDirectory() as work:
+        try:
+            return run(options, pathlib.Path(work))
+        except Broken as error:
+            print(f"FAIL {error}")
+            return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

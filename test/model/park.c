@@ -1,0 +1,285 @@
+/*
+ * park.c - every schedule of adding work beside workers that go to sleep: no wakeup is lost.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The searching, stealing, posting and parking are the runtime's own; left out are stacks, timers
+ * and the running of jobs, which here are counted when a worker gets them.  At the end a worker may
+ * sleep, but then nothing may be left that it could have taken.  The larger models are sampled: all
+ * their schedules would take minutes.
+ */
+#include "model_base.h"
+
+/* Nothing is switched here, and the tools that watch a switch are not needed. */
+#define URD_CORE_SWITCH_H
+#define URD_CORE_SANITIZE_H
+#define urd__switch(...) ((void)0)
+#define urd__sanitize_before(...) ((void)0)
+#define urd__sanitize_after(task) ((void)(task))
+#define urd__sanitize_dead(...) ((void)0)
+
+#include "core/deque.c"
+#include "core/park.c"
+#include "core/sched.c"
+
+#include <string.h>
+
+enum { WORKERS_MAX = 3, JOBS = 3, ROUNDS_MAX = 3, SAMPLES = 10000 };
+
+urd__runtime urd__rt;
+__thread urd__worker *urd__worker_self __attribute__((tls_model("initial-exec")));
+
+static urd__worker workers[WORKERS_MAX];
+static urd__job jobs[JOBS];
+static urd__task tasks[2];
+static int jobs_run, tasks_run, jobs_due, tasks_due;
+
+/* ---- What the runtime's sources need and these models leave out ---------------------------- */
+
+void urd__stack_put(urd__stack_cache *cache, const urd__stack *stack)
+{
+    (void)cache;
+    (void)stack;
+}
+
+void urd__stack_trim(urd__stack_cache *cache)
+{
+    (void)cache;
+}
+
+bool urd__stack_over_full(const urd__stack_cache *cache)
+{
+    (void)cache;
+    return false;
+}
+
+void urd__task_start(urd__worker *worker, urd__job *job)
+{
+    (void)worker;
+    (void)job;
+}
+
+void urd__timers_fire(urd__timers *timers, int64_t when)
+{
+    (void)when;
+    urd__store_rel(&timers->earliest, INT64_MAX);
+}
+
+bool urd__scope_cancelled_around(urd_scope *s, uint64_t epoch)
+{
+    (void)s;
+    (void)epoch;
+    return false;
+}
+
+urd__task *urd__task_thread_self(void)
+{
+    return NULL;
+}
+
+void urd_scope_cancel(urd_scope *s, int cause)
+{
+    (void)s;
+    (void)cause;
+}
+
+/* ---- The models ---------------------------------------------------------------------------- */
+
+static void setup(unsigned count)
+{
+    memset(workers, 0, sizeof workers);
+    urd__rt = (urd__runtime){.workers = workers, .nworkers = count};
+    for (unsigned i = 0; i < count; i++) {
+        workers[i].index = i;
+        workers[i].random = i + 1;
+        workers[i].timers.earliest = INT64_MAX;
+        explore_assert(urd__deque_init(&workers[i].deque) == 0);
+    }
+    jobs_run = tasks_run = jobs_due = tasks_due = 0;
+}
+
+static void setup_1(void)
+{
+    setup(1);
+}
+
+static void setup_2(void)
+{
+    setup(2);
+}
+
+static void setup_3(void)
+{
+    setup(3);
+}
+
+static void work(unsigned index)
+{
+    urd__worker *self = &workers[index];
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        look_around(self);
+        while (next_ready(self))
+            explore_ghost_add(&tasks_run, 1);
+        while (urd__worker_next_job(self)) {
+            stop_searching(self);
+            explore_ghost_add(&jobs_run, 1);
+        }
+        if (urd__load_acq(&urd__rt.stopping))
+            return;
+        urd__park(self);
+    }
+    explore_give_up();
+}
+
+static void worker_0(void)
+{
+    work(0);
+}
+
+static void worker_1(void)
+{
+    work(1);
+}
+
+static void worker_2(void)
+{
+    work(2);
+}
+
+/* A worker whose first job never ends: the others have to do the rest. */
+static void work_once(unsigned index)
+{
+    urd__worker *self = &workers[index];
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        if (urd__worker_next_job(self)) {
+            stop_searching(self);
+            explore_ghost_add(&jobs_run, 1);
+            return;
+        }
+        urd__park(self);
+    }
+    explore_give_up();
+}
+
+static void worker_1_once(void)
+{
+    work_once(1);
+}
+
+static void worker_2_once(void)
+{
+    work_once(2);
+}
+
+static void submit(urd__worker *self, int number)
+{
+    explore_ghost_add(&jobs_due, 1);
+    explore_assert(urd__worker_submit(self, &jobs[number]) == 0);
+}
+
+static void foreign_submits(void)
+{
+    submit(NULL, 0);
+}
+
+/* A worker that adds jobs and stays busy: only the others can take them. */
+static void busy_worker_submits(void)
+{
+    submit(&workers[0], 0);
+}
+
+static void busy_worker_submits_two(void)
+{
+    submit(&workers[0], 0);
+    submit(&workers[0], 1);
+}
+
+static void foreign_posts(void)
+{
+    explore_ghost_add(&tasks_due, 1);
+    urd__worker_post(&workers[0], &tasks[0]);
+}
+
+static void another_posts(void)
+{
+    explore_ghost_add(&tasks_due, 1);
+    urd__worker_post(&workers[0], &tasks[1]);
+}
+
+static void stop_all(void)
+{
+    urd__store_rel(&urd__rt.stopping, 1);
+    urd__fence_seq(); /* as stop() in runtime.c */
+    for (unsigned i = 0; i < urd__rt.nworkers; i++)
+        urd__park_wake(&urd__rt.workers[i]);
+}
+
+/* All workers sleep or have ended. */
+static void nothing_is_left(void)
+{
+    explore_assert(jobs_run == jobs_due);
+    explore_assert(tasks_run == tasks_due);
+    int asleep = 0;
+    for (unsigned i = 0; i < urd__rt.nworkers; i++)
+        asleep += workers[i].parked;
+    explore_assert(asleep == urd__rt.parked);
+}
+
+const struct explore_model explore_models[] = {
+    {.name = "a_job_from_outside_wakes_the_worker",
+     .setup = setup_1,
+     .threads = {worker_0, foreign_submits},
+     .thread_names = {"worker", "other"},
+     .stale_reads = 1,
+     .may_wait = 1,
+     .finish = nothing_is_left},
+    {.name = "a_ready_task_wakes_its_worker",
+     .setup = setup_1,
+     .threads = {worker_0, foreign_posts},
+     .thread_names = {"worker", "other"},
+     .stale_reads = 1,
+     .may_wait = 1,
+     .finish = nothing_is_left},
+    {.name = "two_ready_tasks_wake_their_worker",
+     .setup = setup_1,
+     .threads = {worker_0, foreign_posts, another_posts},
+     .thread_names = {"worker", "other", "another"},
+     .random = SAMPLES,
+     .may_wait = 1,
+     .finish = nothing_is_left},
+    {.name = "a_pushed_job_wakes_a_thief",
+     .setup = setup_2,
+     .threads = {busy_worker_submits, worker_1},
+     .thread_names = {"busy", "worker 1"},
+     .stale_reads = 1,
+     .may_wait = 2,
+     .finish = nothing_is_left},
+    {.name = "two_pushed_jobs_wake_a_thief",
+     .setup = setup_2,
+     .threads = {busy_worker_submits_two, worker_1},
+     .thread_names = {"busy", "worker 1"},
+     .random = SAMPLES,
+     .may_wait = 2,
+     .finish = nothing_is_left},
+    {.name = "a_searcher_on_its_way_to_sleep_counts_as_awake_rightly",
+     .setup = setup_3,
+     .threads = {busy_worker_submits, worker_1, worker_2},
+     .thread_names = {"busy", "worker 1", "worker 2"},
+     .random = SAMPLES,
+     .may_wait = 6,
+     .finish = nothing_is_left},
+    {.name = "while_one_is_busy_another_takes_the_second_job",
+     .setup = setup_3,
+     .threads = {busy_worker_submits_two, worker_1_once, worker_2_once},
+     .thread_names = {"busy", "worker 1", "worker 2"},
+     .random = SAMPLES,
+     .may_wait = 6,
+     .finish = nothing_is_left},
+    {.name = "stop_reaches_every_worker",
+     .setup = setup_2,
+     .threads = {worker_0, worker_1, stop_all},
+     .thread_names = {"worker 0", "worker 1", "stopper"},
+     .random = SAMPLES,
+     .finish = nothing_is_left},
+    {.name = NULL},
+};

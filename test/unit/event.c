@@ -1,0 +1,203 @@
+/*
+ * event.c - a set wakes everyone and stays; who waits may be a task or any thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "runs.h"
+
+static urd_event event;
+static int woken;
+
+static int wait_for_it(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(urd_event_wait(&event), 0);
+    urd__add_ar(&woken, 1);
+    return 0;
+}
+
+static int wakes_all(void *arg)
+{
+    (void)arg;
+    memset(&event, 0, sizeof event);
+    woken = 0;
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < 12; i++)
+        CHECK_EQ(urd_spawn(&s, i % 4 ? URD_TASK : URD_THREAD, wait_for_it, NULL, 0), 0);
+    let_others_run();
+    CHECK_EQ(woken, 0);
+    CHECK(!urd_event_is_set(&event));
+    urd_event_set(&event);
+    CHECK(urd_event_is_set(&event));
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(woken, 12);
+    return 0;
+}
+
+TEST(a_set_wakes_all_who_wait)
+{
+    run_seeds(40, wakes_all);
+}
+
+static int stays(void *arg)
+{
+    (void)arg;
+    memset(&event, 0, sizeof event);
+    urd_event_set(&event);
+    urd_event_set(&event);
+    urd_time start = urd_now();
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(urd_event_wait(&event), 0);
+    CHECK_EQ(urd_now(), start);
+    urd_event_clear(&event);
+    CHECK(!urd_event_is_set(&event));
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_scope_deadline(&s, start + 10);
+    CHECK_EQ(urd_event_wait(&event), -ECANCELED);
+    CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+    return 0;
+}
+
+TEST(it_stays_set_until_it_is_cleared)
+{
+    test_run(stays);
+}
+
+static int set_later(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(urd_sleep(10), 0);
+    urd_event_set(&event);
+    urd_event_clear(&event); /* who waited has been woken all the same */
+    return 0;
+}
+
+static int set_and_clear(void *arg)
+{
+    (void)arg;
+    memset(&event, 0, sizeof event);
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < 5; i++)
+        urd_spawn(&s, i % 3 ? URD_TASK : URD_THREAD, wait_for_it, NULL, 0);
+    urd_spawn(&s, URD_THREAD, set_later, NULL, 0);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    return 0;
+}
+
+TEST(a_set_that_is_cleared_at_once_has_woken_who_waited)
+{
+    run_seeds(30, set_and_clear);
+}
+
+static int wait_cancelled(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(urd_event_wait(&event), -ECANCELED);
+    return 0;
+}
+
+static int leave_queue(void *arg)
+{
+    (void)arg;
+    memset(&event, 0, sizeof event);
+    woken = 0;
+    urd_scope outer, s;
+    urd_scope_open(&outer);
+    urd_scope_open(&s);
+    urd_go(&s, wait_cancelled, NULL);
+    urd_spawn(&s, URD_THREAD, wait_cancelled, NULL, 0);
+    urd_go(&outer, wait_for_it, NULL);
+    let_others_run();
+    urd_scope_cancel(&s, -EIO);
+    CHECK_EQ(urd_scope_join(&s), -EIO);
+    CHECK_EQ(woken, 0);
+    urd_event_set(&event);
+    CHECK_EQ(urd_scope_join(&outer), 0);
+    CHECK_EQ(woken, 1);
+    return 0;
+}
+
+TEST(a_cancelled_waiter_leaves_the_queue)
+{
+    run_seeds(30, leave_queue);
+}
+
+typedef struct pair {
+    urd_event here, there;
+} pair;
+
+enum { ROUNDS = 100 };
+
+static int echo(void *arg)
+{
+    pair *p = arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        CHECK_EQ(urd_event_wait(&p->there), 0);
+        urd_event_clear(&p->there);
+        urd_event_set(&p->here);
+    }
+    return 0;
+}
+
+static void *echo_in_a_thread(void *arg)
+{
+    echo(arg);
+    return NULL;
+}
+
+static int ping(void *arg)
+{
+    pair *p = arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        urd_event_set(&p->there);
+        CHECK_EQ(urd_event_wait(&p->here), 0);
+        urd_event_clear(&p->here);
+    }
+    return 0;
+}
+
+static int to_and_fro(void *arg)
+{
+    (void)arg;
+    pair jobs = {0}, thread = {0};
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int kind = URD_TASK; kind <= URD_THREAD; kind++) {
+        CHECK_EQ(urd_spawn(&s, (urd_kind)kind, echo, &jobs, 0), 0);
+        ping(&jobs);
+    }
+    pthread_t id;
+    CHECK_EQ(pthread_create(&id, NULL, echo_in_a_thread, &thread), 0);
+    urd_go(&s, ping, &thread);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(pthread_join(id, NULL), 0);
+    return 0;
+}
+
+TEST(no_set_is_missed_between_tasks_and_threads_of_any_kind)
+{
+    for (int workers = 1; workers <= WORKERS; workers++)
+        run_real(workers, to_and_fro);
+}
+
+static void *set_it(void *arg)
+{
+    (void)arg;
+    urd_event_set(&event);
+    return NULL;
+}
+
+TEST(threads_need_no_runtime_for_an_event)
+{
+    pthread_t id;
+    CHECK_EQ(pthread_create(&id, NULL, set_it, NULL), 0);
+    CHECK_EQ(urd_event_wait(&event), 0);
+    CHECK_EQ(pthread_join(id, NULL), 0);
+}

@@ -1,0 +1,330 @@
+/*
+ * task.c - what is a task's own: its thread, its errno, its name; and how it may end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
+#include "runs.h"
+
+static int ended; /* atomic */
+
+/* ---- Its thread ------------------------------------------------------------------------------ */
+
+static __thread int local;
+
+static int keeps_errno(void *arg)
+{
+    int own = *(const int *)arg;
+    pid_t thread = gettid();
+    const int *where = &errno;
+    for (int i = 0; i < 20; i++) {
+        errno = own;
+        CHECK_EQ(i % 2 ? urd_yield() : urd_sleep(1 + (urd_time)test_seed() % 3), 0);
+        CHECK_EQ(gettid(), thread);
+        CHECK_PTR(&errno, where);
+    }
+    urd__add_ar(&ended, 1);
+    return 0;
+}
+
+enum { TASKS = 24 };
+
+static int on_one_thread(void *arg)
+{
+    (void)arg;
+    int numbers[TASKS];
+    ended = 0;
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < TASKS; i++) {
+        numbers[i] = i + 1;
+        CHECK_EQ(urd_spawn(&s, i % 8 ? URD_TASK : URD_THREAD, keeps_errno, &numbers[i], 0), 0);
+    }
+    CHECK_EQ(keeps_errno(&numbers[0]), 0);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(ended, TASKS + 1);
+    return 0;
+}
+
+TEST(a_started_task_stays_on_its_thread)
+{
+    run_seeds(20, on_one_thread);
+}
+
+static int calls_leave_errno(void *arg)
+{
+    urd_event *e = arg;
+    errno = 4711;
+    CHECK_EQ(urd_event_wait(e), 0); /* nobody else here touches it */
+    CHECK_EQ(errno, 4711);
+    CHECK_EQ(urd_sleep(1), 0);
+    CHECK_EQ(errno, 4711);
+    CHECK_EQ(urd_yield(), 0);
+    CHECK_EQ(errno, 4711);
+    local++;
+    return 0;
+}
+
+static int errno_is_left_alone(void *arg)
+{
+    (void)arg;
+    urd_event e = {0};
+    urd_scope s;
+    errno = 4711;
+    urd_scope_open(&s);
+    for (int i = 0; i < 5; i++)
+        urd_spawn(&s, i == 2 ? URD_THREAD : URD_TASK, calls_leave_errno, &e, 0);
+    CHECK_EQ(urd_sleep(1), 0);
+    urd_event_set(&e);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(errno, 4711);
+    return 0;
+}
+
+TEST(no_call_writes_errno)
+{
+    run_seeds(10, errno_is_left_alone);
+}
+
+static int count_local(void *arg)
+{
+    int *counts = arg;
+    local = 0;
+    for (int i = 0; i < 10; i++) {
+        local++;
+        CHECK_EQ(urd_sleep(1), 0);
+    }
+    counts[0] += local;
+    return 0;
+}
+
+static int own_locals(void *arg)
+{
+    (void)arg;
+    int counts[4] = {0};
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(urd_spawn(&s, URD_THREAD, count_local, &counts[i], 0), 0);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(counts[i], 10);
+    return 0;
+}
+
+TEST(thread_jobs_have_thread_locals_of_their_own)
+{
+    run_seeds(5, own_locals);
+}
+
+/* ---- Its name -------------------------------------------------------------------------------- */
+
+int exported_for_its_name(void *arg);
+
+__attribute__((visibility("default"))) int exported_for_its_name(void *arg)
+{
+    snprintf(arg, 64, "%s", urd_name());
+    return 0;
+}
+
+static int names(void *arg)
+{
+    (void)arg;
+    char name[64];
+    urd_job j;
+    urd_job_options o = {.name = "given"};
+    urd_scope s;
+    urd_scope_open(&s);
+    CHECK_EQ(urd_job_open(&j, &s, URD_TASK, exported_for_its_name, name, 0, &o), 0);
+    CHECK_EQ(urd_scope_wait(&s), 0);
+    CHECK_STR(name, "given");
+    urd_go(&s, exported_for_its_name, name);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK(strcmp(name, "exported_for_its_name") == 0 || strcmp(name, "job") == 0);
+    return 0;
+}
+
+TEST(its_name_is_the_one_given_or_the_functions)
+{
+    run_seeds(3, names);
+    char name[64];
+    exported_for_its_name(name);
+    CHECK_STR(name, "thread"); /* which is no job */
+}
+
+/* ---- Its end --------------------------------------------------------------------------------- */
+
+static int one = 1;
+
+static int spawn_one(urd_kind kind, urd_fn *fn, void *arg)
+{
+    urd_scope s;
+    urd_scope_open(&s);
+    CHECK_EQ(urd_spawn_at(&s, kind, fn, arg, 0, "started.c:7"), 0);
+    return urd_scope_join(&s);
+}
+
+static int gives_1_as_task(void *arg)
+{
+    (void)arg;
+    return spawn_one(URD_TASK, give, &one);
+}
+
+static int gives_1_as_thread(void *arg)
+{
+    (void)arg;
+    return spawn_one(URD_THREAD, give, &one);
+}
+
+static void task_gives_1(void)
+{
+    test_run(gives_1_as_task);
+}
+
+static void thread_gives_1(void)
+{
+    test_run(gives_1_as_thread);
+}
+
+static int gives_1(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+static void first_gives_1(void)
+{
+    test_run(gives_1);
+}
+
+TEST(a_positive_result_aborts_naming_the_place)
+{
+    CHECK_ABORTS(task_gives_1, "the job returned 1; a job returns 0 or a negative errno");
+    CHECK_ABORTS(task_gives_1, "started at started.c:7");
+    CHECK_ABORTS(thread_gives_1, "started at started.c:7");
+    CHECK_ABORTS(first_gives_1, "the first job returned 1");
+}
+
+static int leaves_open(void *arg)
+{
+    (void)arg;
+    urd_scope *s = &(urd_scope){0};
+    urd_scope_open_at(s, "opened.c:3");
+    return 0;
+}
+
+static int lets_leave_open(void *arg)
+{
+    (void)arg;
+    return spawn_one(URD_TASK, leaves_open, NULL);
+}
+
+static int lets_a_thread_leave_open(void *arg)
+{
+    (void)arg;
+    return spawn_one(URD_THREAD, leaves_open, NULL);
+}
+
+static void task_leaves_open(void)
+{
+    test_run(lets_leave_open);
+}
+
+static void thread_leaves_open(void)
+{
+    test_run(lets_a_thread_leave_open);
+}
+
+static void first_leaves_open(void)
+{
+    test_run(leaves_open);
+}
+
+TEST(a_job_that_returns_with_an_open_scope_aborts_naming_both_places)
+{
+    CHECK_ABORTS(task_leaves_open,
+                 "the job returned with the scope opened at opened.c:3 not joined");
+    CHECK_ABORTS(task_leaves_open, "started at started.c:7");
+    CHECK_ABORTS(thread_leaves_open, "scope opened at opened.c:3 not joined");
+    CHECK_ABORTS(first_leaves_open, "returned with the scope opened at opened.c:3 not joined");
+}
+
+static int forks_and_returns(void *arg)
+{
+    (void)arg;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        return 0; /* into a scheduler that is not there */
+    int status;
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status));
+    CHECK_EQ(WTERMSIG(status), SIGABRT);
+    return 0;
+}
+
+static int lets_fork(void *arg)
+{
+    (void)arg;
+    return spawn_one(URD_TASK, forks_and_returns, NULL);
+}
+
+static void task_forks(void)
+{
+    test_run(lets_fork);
+}
+
+static void first_forks(void)
+{
+    test_run(forks_and_returns);
+}
+
+TEST(a_forked_child_that_returns_from_its_job_aborts)
+{
+    struct test_child child;
+    test_fork(&child, task_forks);
+    CHECK_EQ(child.code, 0);
+    CHECK_CONTAINS(child.err,
+                   "made by fork() returned from the job it was in; end it with _exit()");
+    test_fork(&child, first_forks);
+    CHECK_EQ(child.code, 0);
+    CHECK_CONTAINS(child.err, "made by fork() returned from urd_run; end it with _exit()");
+}
+
+/* ---- Many ------------------------------------------------------------------------------------ */
+
+static int wait_and_count(void *arg)
+{
+    CHECK_EQ(urd_event_wait(arg), 0);
+    urd__add_ar(&ended, 1);
+    return 0;
+}
+
+static int many(void *arg)
+{
+    (void)arg;
+    int count = test_under_slow_tool() ? 2000 : 20000;
+    urd_event e = {0};
+    urd_scope s;
+    ended = 0;
+    urd_scope_open(&s);
+    for (int i = 0; i < count; i++)
+        CHECK_EQ(urd_go(&s, wait_and_count, &e), 0);
+    CHECK_EQ(urd_sleep(1), 0);
+    CHECK_EQ(ended, 0);
+    urd_event_set(&e);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(ended, count);
+    return 0;
+}
+
+TEST(tasks_by_the_ten_thousand_wait_at_once)
+{
+    test_run(many);
+}

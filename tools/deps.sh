@@ -1,0 +1,93 @@
+#!/bin/sh
+# deps.sh - install what make needs and this machine lacks; silent where all is there.
+# SPDX-License-Identifier: MIT
+#
+# Usage: tools/deps.sh build|demo|test
+# Each line of the table is a Debian package and the command that succeeds when it is not needed.
+set -eu
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+compiles() { # compiles COMPILER HEADER [FLAG...]
+    compiler=$1 header=$2
+    shift 2
+    echo "#include <$header>
+int main(void) { return 0; }" | "$compiler" -x c - -o /dev/null "$@" 2>/dev/null
+}
+
+build_table() {
+    cat <<'END'
+build-essential       has g++ && compiles cc stdio.h
+meson                 has meson
+ninja-build           has ninja
+pkg-config            has pkg-config
+python3               has python3
+libjansson-dev        compiles cc jansson.h -ljansson
+libdw-dev             compiles cc elfutils/libdwfl.h
+END
+}
+
+demo_table() {
+    build_table
+    echo 'libssl-dev            compiles cc openssl/evp.h -lcrypto'
+}
+
+test_table() {
+    demo_table
+    cat <<'END'
+gcc                   has gcc && compiles gcc stdio.h -fsanitize=address,undefined
+clang                 has clang && compiles clang stdio.h
+clang-format          has clang-format
+clang-tidy            has clang-tidy
+cmake                 has cmake
+mandoc                has mandoc
+valgrind              has valgrind && compiles cc valgrind/valgrind.h
+libc6-dbg             valgrind --quiet true
+qemu-user             has qemu-aarch64
+gcc-aarch64-linux-gnu has aarch64-linux-gnu-gcc
+libc6-dev-arm64-cross compiles aarch64-linux-gnu-gcc stdio.h
+END
+}
+
+missing() { # the packages of the table on stdin whose command fails, on one line
+    while read -r package check; do
+        (eval "$check") </dev/null >/dev/null 2>&1 || printf '%s ' "$package"
+    done
+}
+
+run_apt() {
+    if [ "$(id -u)" = 0 ]; then
+        DEBIAN_FRONTEND=noninteractive apt-get "$@"
+    else
+        sudo env DEBIAN_FRONTEND=noninteractive apt-get "$@"
+    fi
+}
+
+case ${1:-} in
+build | demo | test) ;;
+*) echo "usage: tools/deps.sh build|demo|test" >&2 && exit 2 ;;
+esac
+
+needed=$("$1_table" | missing)
+[ -n "$needed" ] || exit 0
+if ! has apt-get; then
+    echo "make $1 needs these Debian packages, or what your system calls them: $needed" >&2
+    exit 1
+fi
+if [ "$(id -u)" != 0 ] && ! has sudo; then
+    echo "make $1 needs packages.  As root: apt-get install $needed" >&2
+    exit 1
+fi
+
+echo "installing with apt-get: $needed"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086 # the names are words
+if ! { run_apt update && run_apt install -y --no-install-recommends $needed; } \
+    </dev/null >"$log" 2>&1; then
+    cat "$log" >&2
+    echo "apt-get could not install: $needed" >&2
+    exit 1
+fi
+still=$("$1_table" | missing)
+[ -z "$still" ] || { echo "still missing after apt-get: $still" >&2 && exit 1; }

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""package.py - install a build into an empty folder and use it as strangers do.
+
+SPDX-License-Identifier: MIT
+
+Usage: tools/package.py BUILD     the last line is N passed, N failed
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import tidy
+
+PROGRAM = """#include <urd.h>
+#include <stdio.h>
+
+static int job(void *arg)
+{
+    *(int *)arg = 42;
+    return 0;
+}
+
+int main(void)
+{
+    int answer = 0;
+    int rc = urd_run(NULL, job, &answer);
+    printf("%d %d\\n", rc, answer);
+    return 0;
+}
+"""
+CMAKE = """cmake_minimum_required(VERSION 3.13)
+project(consumer C)
+find_package(urdume {version} REQUIRED)
+foreach(kind urdume static)
+    add_executable(with_${{kind}} main.c)
+    target_link_libraries(with_${{kind}} urdume::${{kind}})
+endforeach()
+"""
+STRICT = ["-Wall", "-Wextra", "-pedantic", "-Wundef", "-Wconversion", "-Werror"]
+
+
+class Package:
+    """What `meson install` wrote, below a folder of our own."""
+
+    def __init__(self, build, folder):
+        self.build, self.folder = os.path.abspath(build), folder
+        self.top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        self.run(["meson", "install", "-C", self.build, "--no-rebuild", "--quiet",
+                  "--destdir", os.path.join(folder, "root")])
+        self.prefix = self.find("urd.h", parents=2)
+        self.library = os.path.dirname(self.find("liburdume.so"))
+        os.environ["PKG_CONFIG_PATH"] = os.path.join(self.library, "pkgconfig")
+        os.environ["LD_LIBRARY_PATH"] = self.library
+        self.main = self.write("main.c", PROGRAM)
+
+    def find(self, name, parents=0):
+        for folder, _, names in os.walk(os.path.join(self.folder, "root")):
+            if name in names:
+                path = os.path.join(folder, name)
+                for _ in range(parents):
+                    path = os.path.dirname(path)
+                return path
+        raise AssertionError(f"{name} was not installed")
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+        return path
+
+    def run(self, command, cwd=None):
+        done = subprocess.run(command, cwd=cwd or self.folder, text=True, timeout=120, check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}"
+        return done.stdout
+
+    def answers(self, program):
+        said = self.run([program])
+        assert said == "0 42\n", f"{program} printed {said!r}"
+
+
+def headers(package):
+    return sorted(name for name in os.listdir(os.path.join(package.prefix, "include")))
+
+
+def check_headers_are_c11(package):
+    for name in headers(package):
+        source = package.write("header.c", f"#include <{name}>\nint main(void) {{ return 0; }}\n")
+        for compiler in ("gcc", "clang"):
+            for standard in ("c11", "gnu17"):
+                package.run([compiler, f"-std={standard}", *STRICT, "-fsyntax-only",
+                             f"-I{package.prefix}/include", source])
+
+
+def check_headers_are_cplusplus(package):
+    for name in headers(package):
+        twice = f"#include <{name}>\n" * 2
+        source = package.write("header.cc", twice + "int main() { return 0; }\n")
+        for compiler in ("g++", "clang++"):
+            for standard in ("c++11", "c++17", "c++20"):
+                package.run([compiler, f"-std={standard}", *STRICT, "-fsyntax-only",
+                             f"-I{package.prefix}/include", source])
+
+
+def check_cplusplus_links(package):
+    flags = package.run(["pkg-config", "--cflags", "--libs", "urdume"]).split()
+    source = package.write("main.cc", PROGRAM)
+    package.run(["g++", "-std=c++17", *STRICT, source, "-o", "cplusplus", *flags])
+    package.answers(os.path.join(package.folder, "cplusplus"))
+
+
+def check_pkg_config_shared(package):
+    flags = package.run(["pkg-config", "--cflags", "--libs", "urdume"]).split()
+    package.run(["gcc", "-std=c11", *STRICT, package.main, "-o", "shared", *flags])
+    assert "liburdume.so.0" in package.run(["ldd", "shared"]), "not linked with liburdume.so.0"
+    package.answers(os.path.join(package.folder, "shared"))
+
+
+def check_pkg_config_static(package):
+    flags = package.run(["pkg-config", "--cflags", "--libs", "--static", "urdume"]).split()
+    flags = [flag if flag != "-lurdume" else f"{package.library}/liburdume.a" for flag in flags]
+    package.run(["gcc", "-std=c11", *STRICT, package.main, "-o", "static", *flags])
+    package.answers(os.path.join(package.folder, "static"))
+
+
+def check_cmake(package):
+    version = package.run(["pkg-config", "--modversion", "urdume"]).strip()
+    package.write("CMakeLists.txt", CMAKE.format(version=version.rsplit(".", 1)[0]))
+    package.run(["cmake", "-S", ".", "-B", "cmake", f"-DCMAKE_PREFIX_PATH={package.prefix}"])
+    package.run(["cmake", "--build", "cmake"])
+    for kind in ("urdume", "static"):
+        package.answers(os.path.join(package.folder, "cmake", f"with_{kind}"))
+
+
+def check_cmake_refuses_another_series(package):
+    for version in ("0.99", "1.0"):
+        package.write("CMakeLists.txt", CMAKE.format(version=version))
+        try:
+            package.run(["cmake", "-S", ".", "-B", "no", f"-DCMAKE_PREFIX_PATH={package.prefix}"])
+        except AssertionError as refused:
+            assert "compatible with requested version" in " ".join(str(refused).split()), refused
+        else:
+            raise AssertionError(f"find_package(urdume {version}) was satisfied")
+
+
+def check_versions_agree(package):
+    with open(os.path.join(package.prefix, "include/urd.h"), encoding="utf-8") as header:
+        header_says = re.search(r'#define URD_VERSION "(.*)"', header.read())[1]
+    package_says = package.run(["pkg-config", "--modversion", "urdume"]).strip()
+    assert header_says == package_says, f"urd.h says {header_says}, urdume.pc {package_says}"
+    with open(os.path.join(package.top, "CHANGELOG.md"), encoding="utf-8") as log:
+        assert f"## {header_says}" in log.read(), f"CHANGELOG.md has no section {header_says}"
+
+
+def check_exports_equal_the_map(package):
+    """`nm -D` shows what urd.map lists; where the map says urd_*, what the headers declare."""
+    tree = tidy.Tree(package.top)
+    listed = re.findall(r"\b(urd_\w*\*?)\s*;", tree.files["src/urd.map"].text)
+    wanted = {name for name in listed if not name.endswith("*")}
+    versions = set(re.findall(r"^(\w+(?:\.\w+)*)\s*\{", tree.files["src/urd.map"].text, re.M))
+    if any(name.endswith("*") for name in listed):
+        wanted |= set(tidy.declared(tree))
+    lines = package.run(["nm", "-D", "--defined-only", f"{package.library}/liburdume.so"])
+    symbols = [line.split()[-1].split("@") for line in lines.splitlines()]
+    found = {parts[0] for parts in symbols if len(parts) > 1} - versions
+    strangers = {parts[0] for parts in symbols if len(parts) == 1 and parts[0] not in versions}
+    assert not strangers, f"exported without a version: {sorted(strangers)}"
+    assert found == wanted, f"exported but not in the map: {sorted(found - wanted)}; in the map " \
+                            f"but not exported: {sorted(wanted - found)}"
+
+
+def check_manual(package):
+    names = set(os.listdir(os.path.join(package.prefix, "share/man/man3")))
+    for name in tidy.declared(tidy.Tree(package.top)):
+        page = re.sub("_at$", "", name) + ".3"
+        assert page in names or f"{name}.3" in names, f"`man {name}` finds nothing"
+
+
+def check_command(package):
+    said = package.run([os.path.join(package.prefix, "bin/urd"), "--version"])
+    assert package.run(["pkg-config", "--modversion", "urdume"]).strip() in said, said
+
+
+def main():
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            package = Package(sys.argv[1], folder)
+        except AssertionError as error:
+            print(f"FAIL install: {error}\n0 passed, 1 failed")
+            return 1
+        for name, function in list(globals().items()):
+            if not name.startswith("check_"):
+                continue
+            try:
+                function(package)
+                print(f"ok {name[len('check_'):]}")
+                passed += 1
+            except (AssertionError, OSError, KeyError) as error:
+                print(f"FAIL {name[len('check_'):]}: {error}")
+                failed += 1
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
