@@ -13,7 +13,7 @@
  * all switches are called from one place, on both sides, that prediction is right, and so are those
  * of the callers' returns.  Leaving by a jump is faster where two contexts switch from different
  * places, but it leaves one call too many on the predictor's stack, and then every return above is
- * wrong: 22 ns a yield instead of 10 (bench/yield.c).
+ * wrong: 22 ns a yield instead of 10, on a busy machine (bench/yield.c runs such yields).
  *
  * Not saved, with the reason:
  *   MXCSR, x87 control word, FPCR   9 ns a switch, of which the rest takes 2, for what few programs
