@@ -4,8 +4,10 @@
  * SPDX-License-Identifier: MIT
  *
  * The watcher runs on the same cores as what it watches, so it keeps its own cost down: after a
- * look that took t it does not look again for so many times t.  Memory is the sum of the
- * proportional set sizes (PSS), in which a page that n processes share counts as 1/n for each.
+ * look that cost t of processor time it does not look again for so many times t, but never for
+ * longer than pause_max, so that what lasts longer than that is seen on a busy machine too.  Memory
+ * is the sum of the proportional set sizes (PSS), in which a page that n processes share counts as
+ * 1/n for each.
  */
 #include "cli/compare_watch.h"
 
@@ -13,6 +15,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
@@ -28,6 +31,7 @@ enum {
 
 static const int64_t threads_interval = 2 * URD_MS;
 static const int64_t memory_interval = 4 * URD_MS;
+static const int64_t pause_max = 64 * URD_MS;
 
 static long read_small(const char *path, char *out, size_t size)
 {
@@ -145,23 +149,32 @@ static void look_at_memory(urd__watch *watch)
         watch->memory_peak = sum;
 }
 
+static int64_t own_cpu(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * URD_SECOND + t.tv_nsec;
+}
+
+/* When to look again after a look that cost the processor time since begun. */
 static int64_t later(int64_t begun, int64_t interval, int pause)
 {
-    int64_t now = urd_now();
-    int64_t rest = (now - begun) * pause;
-    return now + (rest > interval ? rest : interval);
+    int64_t rest = (own_cpu() - begun) * pause;
+    rest = rest < pause_max ? rest : pause_max;
+    return urd_now() + (rest > interval ? rest : interval);
 }
 
 int64_t urd__watch_look(urd__watch *watch, int64_t now)
 {
     if (urd__load_acq(&watch->board->phase) != PHASE_RUNNING)
         return now + threads_interval;
+    int64_t begun = own_cpu();
     if (now >= watch->next_memory) {
         look_at_memory(watch);
-        watch->next_memory = later(now, memory_interval, MEMORY_PAUSE);
+        watch->next_memory = later(begun, memory_interval, MEMORY_PAUSE);
+        begun = own_cpu();
     }
     if (now >= watch->next_threads) {
-        int64_t begun = urd_now();
         look_at_threads(watch);
         watch->next_threads = later(begun, threads_interval, THREADS_PAUSE);
     }
