@@ -95,7 +95,7 @@ int urd_job_join(urd_job *j)
         return j->result;
     }
     urd__waiter waiter = {0};
-    rc = urd__wait_on(self, &j->joiners, &j->scope.lock, &waiter);
+    rc = urd__wait_on(self, &j->joiners, &j->scope.lock, &waiter, URD__ON_JOB, j);
     return rc ? rc : j->result;
 }
 

@@ -133,7 +133,7 @@ int urd__scope_admit(urd_scope *s)
         return 0;
     }
     urd__waiter waiter = {0};
-    return urd__wait_on(self, &s->limited, &s->lock, &waiter);
+    return urd__wait_on(self, &s->limited, &s->lock, &waiter, URD__ON_LIMIT, s);
 }
 
 void urd__job_done(urd__job *job, int rc)
@@ -217,9 +217,9 @@ int urd_scope_wait(urd_scope *s)
     run_unstarted(self, s);
     if (urd__load_acq(&s->pending) == 0) /* pairs with E1 */
         return result_of(s);
-    uint64_t word = urd__wait_begin(self, NULL);             /* O1 */
-    if (urd__add_ar(&s->pending, URD__SCOPE_JOINING) == 0) { /* O2 */
-        bool undone = urd__wait_undo(self, word);            /* O3 */
+    uint64_t word = urd__wait_begin(self, NULL, URD__ON_SCOPE, s); /* O1 */
+    if (urd__add_ar(&s->pending, URD__SCOPE_JOINING) == 0) {       /* O2 */
+        bool undone = urd__wait_undo(self, word);                  /* O3 */
         urd__assert(undone);
     } else {
         int rc = urd__wait_end(self);

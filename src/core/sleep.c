@@ -35,7 +35,7 @@ static int sleep_on_timer(urd__task *self, urd_time when)
 {
     sleeper s = {.timer.fire = wake, .task = self};
     urd__worker *worker = self->worker ? self->worker : &urd__rt.workers[0];
-    s.word = urd__wait_begin(self, self->scope);
+    s.word = urd__wait_begin(self, self->scope, URD__ON_TIME, NULL);
     if (urd__timer_set(&worker->timers, &s.timer, when) && worker != urd__worker_self) {
         urd__fence_seq(); /* A2 in park.c */
         urd__park_wake(worker);
@@ -49,7 +49,7 @@ static int sleep_on_timer(urd__task *self, urd_time when)
 /* A thread has a clock of its own in the kernel, and need not rely on a worker having time. */
 static int sleep_in_kernel(urd__task *self, urd_time when)
 {
-    uint64_t word = urd__wait_begin(self, self->scope);
+    uint64_t word = urd__wait_begin(self, self->scope, URD__ON_TIME, NULL);
     urd__fence_seq(); /* W2 in wait.c */
     bool cancelled = self->scope && urd__scope_cancelled(self->scope);
     if (!cancelled && urd__task_park_thread_until(self, when))

@@ -25,9 +25,11 @@
 struct urd__worker;
 
 typedef struct urd__task {
-    uint64_t wait;              /* atomic: see wait.h */
-    urd_scope *wait_scope;      /* atomic: whose cancel ends this wait; NULL: no cancel does */
-    void *context;              /* worker only: where it goes on */
+    uint64_t wait;         /* atomic: see wait.h */
+    urd_scope *wait_scope; /* atomic: whose cancel ends this wait; NULL: no cancel does */
+    const void *waits_on;  /* atomic: the object, of the kind that `reason` says; for reports */
+    int reason;            /* atomic: urd__reason */
+    void *context;         /* worker only: where it goes on */
     struct urd__worker *worker; /* set once; NULL: an OS thread */
     struct urd__task *next;     /* in the ready queue or the inbox */
     urd_scope *scope;           /* self only: the innermost */

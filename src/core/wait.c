@@ -51,13 +51,15 @@ int urd__wait_enter(urd__task *self)
     return 0;
 }
 
-uint64_t urd__wait_begin(urd__task *self, urd_scope *scope)
+uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, const void *on)
 {
     uint64_t last = urd__load_rlx(&self->wait); /* nobody else writes it now */
     urd__assert(state_of(last) != URD__WAITING);
     uint64_t word = with_state(last + URD__WAIT_STATES, URD__WAITING);
     urd__store_rlx(&self->wait_scope, scope); /* seen through the word */
     urd__store_rlx(&self->futex, 0);          /* seen through the word */
+    urd__store_rlx(&self->reason, reason);    /* for reports, which check the word */
+    urd__store_rlx(&self->waits_on, on);      /* the same */
     urd__store_rel(&self->wait, word);        /* [wait] pairs with the claims */
     return word;
 }
@@ -97,10 +99,11 @@ void urd__wait_cancel(urd__task *task, urd_scope *scope)
         urd__task_ready(task);
 }
 
-int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter)
+int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter,
+                 urd__reason reason, const void *on)
 {
     waiter->task = self;
-    waiter->word = urd__wait_begin(self, self->scope);
+    waiter->word = urd__wait_begin(self, self->scope, reason, on);
     urd__list_push_tail(list, &waiter->link);
     urd__unlock(lock);
     int rc = urd__wait_end(self);

@@ -29,6 +29,19 @@
 
 enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATES };
 
+/* What a task waits for, for reports; `on` is the object of that kind. */
+typedef enum urd__reason {
+    URD__ON_NOTHING,
+    URD__ON_TIME,      /* no object */
+    URD__ON_SCOPE,     /* its jobs */
+    URD__ON_LIMIT,     /* a place in this scope */
+    URD__ON_JOB,       /* urd_job */
+    URD__ON_MUTEX,     /* urd_mutex */
+    URD__ON_EVENT,     /* urd_event */
+    URD__ON_CHAN_SEND, /* urd_chan */
+    URD__ON_CHAN_RECV, /* urd_chan */
+} urd__reason;
+
 /* On the waiter's stack. */
 typedef struct urd__waiter {
     urd__link link;  /* under the object's lock */
@@ -42,7 +55,7 @@ typedef struct urd__waiter {
 int urd__wait_enter(urd__task *self);
 
 /* Begin a wait that a cancel of `scope` ends; NULL: none does.  Returns the word to claim. */
-uint64_t urd__wait_begin(urd__task *self, urd_scope *scope);
+uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, const void *on);
 
 /* Sleep until claimed.  0, or -ECANCELED. */
 int urd__wait_end(urd__task *self);
@@ -58,7 +71,8 @@ bool urd__wait_claim(urd__task *task, uint64_t word);
 void urd__wait_cancel(urd__task *task, urd_scope *scope);
 
 /* Enqueue on `list`, release `lock`, which is held, and sleep.  0, or -ECANCELED and dequeued. */
-int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter);
+int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter,
+                 urd__reason reason, const void *on);
 
 /* The first waiter that could be claimed, dequeued; NULL: none.  Under the lock. */
 urd__waiter *urd__wait_pop(urd__link *list);

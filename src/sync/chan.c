@@ -101,7 +101,8 @@ static int transfer(urd_chan *c, void *v, bool send, bool wait)
     rc = send ? try_send(c, v, &wake) : try_recv(c, v, &wake);
     if (rc == -EAGAIN && wait) {
         urd__waiter waiter = {.value = v};
-        rc = urd__wait_on(self, send ? &c->senders : &c->receivers, &c->lock, &waiter);
+        rc = urd__wait_on(self, send ? &c->senders : &c->receivers, &c->lock, &waiter,
+                          send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV, c);
         return rc ? rc : waiter.result;
     }
     urd__unlock(&c->lock);

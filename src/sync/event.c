@@ -50,5 +50,5 @@ int urd_event_wait(urd_event *e)
         return 0;
     }
     urd__waiter waiter = {0};
-    return urd__wait_on(self, &e->waiters, &e->lock, &waiter);
+    return urd__wait_on(self, &e->waiters, &e->lock, &waiter, URD__ON_EVENT, e);
 }

@@ -59,7 +59,7 @@ static int lock_slow(urd_mutex *m, urd__task *self)
         return 0;
     }
     urd__waiter waiter = {0};
-    return urd__wait_on(self, &m->waiters, &m->lock, &waiter); /* L4 */
+    return urd__wait_on(self, &m->waiters, &m->lock, &waiter, URD__ON_MUTEX, m); /* L4 */
 }
 
 int urd_mutex_lock(urd_mutex *m)

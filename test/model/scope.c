@@ -109,7 +109,7 @@ static void wait_for_cancel(void)
     if (rc == 0) {
         urd__lock(&never.lock);
         urd__waiter waiter = {0};
-        rc = urd__wait_on(self, &never.waiters, &never.lock, &waiter);
+        rc = urd__wait_on(self, &never.waiters, &never.lock, &waiter, URD__ON_NOTHING, NULL);
         leave(&waiter, sizeof waiter);
     }
     explore_assert(rc == -ECANCELED);

@@ -42,7 +42,7 @@ static int wait_for_token(urd__task *self)
         return 0;
     }
     urd__waiter waiter = {0};
-    rc = urd__wait_on(self, &object.waiters, &object.lock, &waiter);
+    rc = urd__wait_on(self, &object.waiters, &object.lock, &waiter, URD__ON_NOTHING, NULL);
     explore_assert(rc == -ECANCELED || waiter.result == 7);
     leave(&waiter, sizeof waiter);
     return rc;
@@ -100,10 +100,10 @@ static void take_then_take_shielded(void)
 /* Two waits that are taken back; the second is in a scope that nobody cancels. */
 static void begin_and_undo_twice(void)
 {
-    uint64_t word = urd__wait_begin(&tasks[0], &scope);
+    uint64_t word = urd__wait_begin(&tasks[0], &scope, URD__ON_NOTHING, NULL);
     if (!urd__wait_undo(&tasks[0], word))
         urd__task_park(&tasks[0]);
-    word = urd__wait_begin(&tasks[0], &inner);
+    word = urd__wait_begin(&tasks[0], &inner, URD__ON_NOTHING, NULL);
     explore_assert(urd__wait_undo(&tasks[0], word));
 }
 

@@ -17,7 +17,7 @@ static int one_winner(void *arg)
 {
     (void)arg;
     urd__task *self = urd__task_self();
-    uint64_t word = urd__wait_begin(self, NULL);
+    uint64_t word = urd__wait_begin(self, NULL, URD__ON_NOTHING, NULL);
     CHECK(urd__wait_claim(self, word));
     CHECK(!urd__wait_claim(self, word));
     CHECK(!urd__wait_undo(self, word));
@@ -25,7 +25,7 @@ static int one_winner(void *arg)
     urd__task_ready(self);
     CHECK_EQ(urd__wait_end(self), 0);
 
-    word = urd__wait_begin(self, NULL);
+    word = urd__wait_begin(self, NULL, URD__ON_NOTHING, NULL);
     CHECK(urd__wait_undo(self, word));
     CHECK(!urd__wait_claim(self, word));
     CHECK(!urd__wait_undo(self, word));
@@ -41,9 +41,9 @@ static int late_claims(void *arg)
 {
     (void)arg;
     urd__task *self = urd__task_self();
-    uint64_t first = urd__wait_begin(self, NULL);
+    uint64_t first = urd__wait_begin(self, NULL, URD__ON_NOTHING, NULL);
     CHECK(urd__wait_undo(self, first));
-    uint64_t second = urd__wait_begin(self, NULL);
+    uint64_t second = urd__wait_begin(self, NULL, URD__ON_NOTHING, NULL);
     CHECK_NE(first, second);
     CHECK(!urd__wait_claim(self, first));
     CHECK(urd__wait_undo(self, second));
@@ -62,14 +62,14 @@ static int cancels_of_others(void *arg)
     urd_scope outer, inner;
     urd_scope_open(&outer);
     urd_scope_open(&inner);
-    uint64_t word = urd__wait_begin(self, &inner);
+    uint64_t word = urd__wait_begin(self, &inner, URD__ON_NOTHING, NULL);
     urd__wait_cancel(self, &outer); /* it waits elsewhere */
     CHECK(urd__wait_undo(self, word));
-    word = urd__wait_begin(self, &inner);
+    word = urd__wait_begin(self, &inner, URD__ON_NOTHING, NULL);
     urd__wait_cancel(self, &inner);
     CHECK(!urd__wait_claim(self, word));
     CHECK_EQ(urd__wait_end(self), -ECANCELED);
-    word = urd__wait_begin(self, NULL);
+    word = urd__wait_begin(self, NULL, URD__ON_NOTHING, NULL);
     urd__wait_cancel(self, &inner); /* no cancel ends this one */
     CHECK(urd__wait_undo(self, word));
     CHECK_EQ(urd_scope_join(&inner), 0);
@@ -89,7 +89,7 @@ static int sees_it_itself(void *arg)
     urd_scope s;
     urd_scope_open(&s);
     CHECK_EQ(urd__wait_enter(self), 0);
-    uint64_t word = urd__wait_begin(self, &s);
+    uint64_t word = urd__wait_begin(self, &s, URD__ON_NOTHING, NULL);
     urd__or_ar(&s.flags, URD__SCOPE_CANCELLED); /* a cancel whose walk has passed */
     CHECK_EQ(urd__wait_end(self), -ECANCELED);
     CHECK(!urd__wait_claim(self, word));
@@ -119,7 +119,7 @@ static int enter_queue(void *arg)
     if (rc)
         return rc;
     urd__lock(&queue.lock);
-    rc = urd__wait_on(self, &queue.list, &queue.lock, &waiter);
+    rc = urd__wait_on(self, &queue.list, &queue.lock, &waiter, URD__ON_NOTHING, NULL);
     CHECK(!urd__list_linked(&waiter.link)); /* whoever ended the wait, it is out */
     if (rc == 0)
         queue.order[urd__add_ar(&queue.n, 1)] = *(const int *)arg;
