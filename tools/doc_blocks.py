@@ -300,11 +300,15 @@ def check_block(block, options):
 
 
 def header_names(include):
-    text = everything = ""
-    for file in sorted(glob.glob(os.path.join(include, "urd*.h")), reverse=True):
-        with open(file, encoding="utf-8") as opened:
-            text = opened.read()
-        everything += text
+    def read(pattern):
+        text = ""
+        for file in sorted(glob.glob(os.path.join(include, pattern))):
+            with open(file, encoding="utf-8") as opened:
+                text += opened.read()
+        return text
+
+    text = read("urd.h") + read("urd/*.h")
+    everything = text + read("urd_compare.h")
     functions = set(re.findall(r"\b(urd_[a-z_]+?)(?:_at)?\(", re.sub(r"/\*.*?\*/", "", text,
                                                                      flags=re.S)))
     return functions, set(WORD.findall(everything)) | functions

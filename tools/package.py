@@ -83,7 +83,9 @@ class Package:
 
 
 def headers(package):
-    return sorted(name for name in os.listdir(os.path.join(package.prefix, "include")))
+    top = os.path.join(package.prefix, "include")
+    return sorted(os.path.relpath(os.path.join(folder, name), top)
+                  for folder, _, names in os.walk(top) for name in names)
 
 
 def check_headers_are_c11(package):

@@ -196,6 +196,7 @@ def declared(tree):
     names = {}
     for f in tree.under("include/urd.h") + tree.under("include/urd/", ".h"):
         code = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda m: blank(m[0]), f.code, flags=re.M)
+        code = re.sub(r"^URD_(BEGIN|END)_DECLS$", lambda m: blank(m[0]), code, flags=re.M)
         for match in re.finditer(r"^(?!typedef\b|static\b)\w[\w\s*]*?\b(urd_\w+)\s*\(", code, re.M):
             names.setdefault(match[1], (f.path, line_of(code, match.start(1))))
     return names

@@ -1,0 +1,65 @@
+/*
+ * base.h - what all headers of urd.h need: attributes, places, and private parts of structures.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef URD_BASE_H
+#define URD_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#if defined(__GNUC__)
+#define URD_VISIBLE_(word) _Pragma(word)
+#else
+#define URD_VISIBLE_(word)
+#endif
+#ifdef __cplusplus
+#define URD_BEGIN_DECLS                                                                            \
+    URD_VISIBLE_("GCC visibility push(default)") extern "C"                                        \
+    {
+#define URD_END_DECLS                                                                              \
+    }                                                                                              \
+    URD_VISIBLE_("GCC visibility pop")
+#else
+#define URD_BEGIN_DECLS URD_VISIBLE_("GCC visibility push(default)")
+#define URD_END_DECLS URD_VISIBLE_("GCC visibility pop")
+#endif
+
+#if defined(__GNUC__)
+#define URD_MUST_USE __attribute__((warn_unused_result))
+#else
+#define URD_MUST_USE
+#endif
+
+/* The place of a call, "file.c:12": reports name the line on which a job was started. */
+#define URD_HERE_(line) #line
+#define URD_HERE_LINE(line) URD_HERE_(line)
+#define URD_HERE __FILE__ ":" URD_HERE_LINE(__LINE__)
+
+/* Private parts of the structures below. */
+struct urd__job;
+struct urd_scope;
+struct urd_job;
+struct urd__task;
+struct urd__link {
+    struct urd__link *prev, *next;
+};
+struct urd__member {
+    struct urd__link link;
+    void (*cancel)(struct urd__member *, struct urd_scope *); /* NULL: the member is a scope */
+};
+struct urd__heap_node {
+    struct urd__heap_node *child, *next, *prev;
+};
+struct urd__timer {
+    struct urd__heap_node node; /* under the heap's lock */
+    int64_t when;               /* under the heap's lock */
+    struct urd__timers *timers; /* atomic: the heap it was last put into, or NULL */
+    bool queued;                /* under the heap's lock */
+    void (*fire)(struct urd__timer *);
+};
+
+#endif

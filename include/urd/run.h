@@ -1,0 +1,66 @@
+/*
+ * run.h - start the runtime, and what it is.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * urd_run starts the runtime, calls fn(arg) as the first job, waits for it and takes the runtime
+ * down.  That job runs on the stack of the calling thread, as main() does.
+ */
+#ifndef URD_RUN_H
+#define URD_RUN_H
+
+#include "urd/time.h"
+
+URD_BEGIN_DECLS
+
+typedef int urd_fn(void *arg);
+
+typedef enum urd_kind { URD_TASK, URD_THREAD, URD_PROCESS } urd_kind;
+
+typedef enum urd_processes {
+    URD_PROCESSES_ZYGOTE, /* process jobs are forked from a helper made before any thread */
+    URD_PROCESSES_NONE    /* no helper is made; URD_PROCESS is refused with -ENOTSUP */
+} urd_processes;
+
+/* All zero is a good configuration.  The variable in brackets, where set, wins over the field. */
+typedef struct urd_config {
+    int workers;             /* threads that run tasks; 0: as many as affinity mask and cgroup CPU
+                                quotas allow, rounded up [URD_WORKERS, 1 to 1024] */
+    size_t stack_bytes;      /* what every task may use at least; 0: 65536 [URD_STACK_BYTES] */
+    size_t shared_bytes;     /* size of the shared heap, reserved and not touched;
+                                0: 1 GiB [URD_SHARED_BYTES] */
+    uint64_t seed;           /* not 0: the schedule is drawn from this seed; with one worker and a
+                                virtual clock it repeats exactly [URD_SEED] */
+    bool virtual_clock;      /* time jumps to the next timer when every task waits
+                                [URD_CLOCK=virtual or real] */
+    urd_processes processes; /* [URD_PROCESSES=zygote or none] */
+    urd_time grace_duration; /* from asking a process to end to killing it; 0: 2 s
+                                [URD_GRACE_MS] */
+    const char *name;        /* of the program in reports; NULL: the executable's [URD_NAME] */
+    long reserved[4];        /* zero */
+} urd_config;
+
+/*
+ * Run fn(arg) and return its result, or a negative errno with a message on stderr if the runtime
+ * could not start: -EINVAL a bad field or variable, -EBUSY a runtime is running already, -ENOMEM,
+ * -EAGAIN no thread or process could be made.  cfg NULL: defaults.  The runtime's processes are
+ * forked here, so call it before the program grows large; threads may exist, and pending output
+ * of stdio is flushed first.  A process made by fork() while the runtime runs has no runtime: its
+ * first call that needs one aborts with a message that says so.
+ */
+int urd_run(const urd_config *cfg, urd_fn *fn, void *arg) URD_MUST_USE;
+
+/* What this library is and what it found on this machine; see urd --version. */
+typedef struct urd_about {
+    const char *version;     /* URD_VERSION of the library */
+    const char *compiler;    /* that built the library */
+    const char *io_backend;  /* how idle workers wait */
+    const char *stack_guard; /* "madvise" (MADV_GUARD_INSTALL) or "mprotect" */
+    int workers;             /* of the running runtime, else what a default one would have */
+    size_t stack_bytes;      /* of the running runtime, else the default */
+} urd_about;
+void urd_about_get(urd_about *out);
+
+URD_END_DECLS
+
+#endif
