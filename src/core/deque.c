@@ -24,6 +24,7 @@
  * thief here takes half, since a theft costs a cold cache line and maybe a wake.
  * Rejected: Chase-Lev, which needs no lock for thieves but takes one job at a time and must keep
  * old arrays alive.
+ * P1 to P3 are urd__deque_pop() in deque.h: where nobody steals they are all there is to a job.
  * Checked: test/model/deque.c, which fails when either fence is taken out.
  */
 #include "core/deque.h"
@@ -47,7 +48,7 @@ void urd__deque_fini(urd__deque *d)
     d->slots = NULL;
 }
 
-static int grow(urd__deque *d)
+int urd__deque_grow(urd__deque *d)
 {
     int64_t mask = d->mask * 2 + 1;
     struct urd__job **slots = urd__os_alloc(sizeof(struct urd__job *) * (size_t)(mask + 1));
@@ -65,28 +66,8 @@ static int grow(urd__deque *d)
     return 0;
 }
 
-int urd__deque_push(urd__deque *d, struct urd__job *job)
+struct urd__job *urd__deque_pop_last(urd__deque *d, int64_t bottom)
 {
-    int64_t bottom = urd__load_rlx(&d->bottom); /* own store */
-    /* [copied] pairs with urd__deque_steal() */
-    if (bottom - urd__load_acq(&d->copied) > d->mask) {
-        int rc = grow(d);
-        if (rc)
-            return rc;
-    }
-    d->slots[bottom & d->mask] = job;
-    urd__store_rel(&d->bottom, bottom + 1); /* [push] pairs with urd__deque_steal() */
-    return 0;
-}
-
-struct urd__job *urd__deque_pop(urd__deque *d)
-{
-    int64_t bottom = urd__load_rlx(&d->bottom) - 1; /* own store */
-    urd__store_rlx(&d->bottom, bottom);             /* the fence orders it */
-    urd__fence_seq();                               /* P2 */
-    if (urd__load_rlx(&d->top) <= bottom)
-        return d->slots[bottom & d->mask];
-
     urd__lock(&d->lock);
     bool there = urd__load_rlx(&d->top) <= bottom; /* written under this lock */
     if (!there)
@@ -118,11 +99,4 @@ int urd__deque_steal(urd__deque *d, struct urd__job **out, int max)
     urd__store_rel(&d->copied, top + claimed); /* [copied] pairs with urd__deque_push() */
     urd__unlock(&d->lock);
     return (int)claimed;
-}
-
-bool urd__deque_empty(const urd__deque *d)
-{
-    /* A guess for thieves; a worker that parks asks behind a fence, with top settled or raised by
-     * a thief that is awake. */
-    return urd__load_acq(&d->bottom) <= urd__load_rlx(&d->top);
 }

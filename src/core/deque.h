@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
+
 struct urd__job;
 
 /* How many jobs one theft takes at the most. */
@@ -29,13 +31,46 @@ typedef struct urd__deque {
 
 int urd__deque_init(urd__deque *d); /* 0, -ENOMEM */
 void urd__deque_fini(urd__deque *d);
-int urd__deque_push(urd__deque *d, struct urd__job *job); /* owner; 0, -ENOMEM */
-struct urd__job *urd__deque_pop(urd__deque *d);           /* owner; the newest, or NULL */
 
 /* The oldest half, up to `max`, into out; also for the owner.  Returns how many. */
 int urd__deque_steal(urd__deque *d, struct urd__job **out, int max);
 
+/* The rare halves of push and pop: the array is full; a thief may want the same job. */
+int urd__deque_grow(urd__deque *d); /* 0, -ENOMEM */
+struct urd__job *urd__deque_pop_last(urd__deque *d, int64_t bottom);
+
+/* Owner.  0, -ENOMEM. */
+static inline int urd__deque_push(urd__deque *d, struct urd__job *job)
+{
+    int64_t bottom = urd__load_rlx(&d->bottom); /* own store */
+    /* [copied] pairs with urd__deque_steal() */
+    if (__builtin_expect(bottom - urd__load_acq(&d->copied) > d->mask, 0)) {
+        int rc = urd__deque_grow(d);
+        if (rc)
+            return rc;
+    }
+    d->slots[bottom & d->mask] = job;
+    urd__store_rel(&d->bottom, bottom + 1); /* [push] pairs with urd__deque_steal() */
+    return 0;
+}
+
+/* Owner: the newest, or NULL. */
+static inline struct urd__job *urd__deque_pop(urd__deque *d)
+{
+    int64_t bottom = urd__load_rlx(&d->bottom) - 1; /* own store */
+    urd__store_rlx(&d->bottom, bottom);             /* the fence orders it */
+    urd__fence_seq();                               /* P2 */
+    if (__builtin_expect(urd__load_rlx(&d->top) <= bottom, 1))
+        return d->slots[bottom & d->mask];
+    return urd__deque_pop_last(d, bottom);
+}
+
 /* Seen from anywhere, true only while there was a moment without jobs. */
-bool urd__deque_empty(const urd__deque *d);
+static inline bool urd__deque_empty(const urd__deque *d)
+{
+    /* A guess for thieves; a worker that parks asks behind a fence, with top settled or raised by
+     * a thief that is awake. */
+    return urd__load_acq(&d->bottom) <= urd__load_rlx(&d->top);
+}
 
 #endif

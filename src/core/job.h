@@ -14,6 +14,9 @@
 
 #include "urd.h"
 
+/* Beside the public kinds: a job on its forker's stack, which no scope counts; see fork.h. */
+enum { URD__KIND_FORK = 3 };
+
 typedef struct urd__job {
     struct urd__job *next; /* in a cache; or among the scope's failed, under its lock */
     urd_fn *fn;            /* these are set by who starts it */
@@ -23,8 +26,8 @@ typedef struct urd__job {
     urd_job *handle;    /* or NULL */
     const char *detail; /* of a process: how it ended; NULL: it returned; set before it is done */
     int result;         /* set before it is done */
-    uint8_t kind;
-    uint8_t owns_arg; /* arg was allocated with the job and goes with it */
+    uint8_t kind;       /* urd_kind, or URD__KIND_FORK */
+    uint8_t owns_arg;   /* arg was allocated with the job and goes with it */
 } urd__job;
 
 /* Of no worker in particular: what workers had too many of, and jobs of other threads. */

@@ -10,6 +10,7 @@
 #include "base/atomic.h"
 #include "base/check.h"
 #include "base/os.h"
+#include "core/fork.h"
 #include "core/runtime.h"
 #include "core/sanitize.h"
 #include "core/scope.h"
@@ -81,6 +82,14 @@ void urd__task_ready(urd__task *task)
     }
 }
 
+static void done(urd__job *job, int rc)
+{
+    if (job->kind == URD__KIND_FORK)
+        urd__fork_done(job, rc);
+    else
+        urd__job_done(job, rc);
+}
+
 void urd__task_run_job(urd__task *self, urd__job *job)
 {
     urd__job *outer_job = self->job;
@@ -101,7 +110,7 @@ void urd__task_run_job(urd__task *self, urd__job *job)
         urd__scope_forget_task(self);
     self->job = outer_job;
     self->scope = outer_scope;
-    urd__job_done(job, rc);
+    done(job, rc);
 }
 
 /* Another job for the same stack, if nothing else is waiting for the worker. */
@@ -124,14 +133,19 @@ static void task_main(void *arg)
     urd__worker_exit(self);
 }
 
+static void fail_unstarted(urd__worker *worker, urd__job *job, int rc)
+{
+    if (job->handle)
+        urd__hold_begin(job, &worker->idle);
+    done(job, rc);
+}
+
 void urd__task_start(urd__worker *worker, urd__job *job)
 {
     urd__stack stack;
     int rc = urd__stack_get(&worker->stacks, &stack);
     if (rc) {
-        if (job->handle)
-            urd__hold_begin(job, &worker->idle);
-        urd__job_done(job, rc);
+        fail_unstarted(worker, job, rc);
         return;
     }
     uintptr_t at = (stack.high - sizeof(urd__task)) & ~(uintptr_t)63;

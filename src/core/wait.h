@@ -36,6 +36,7 @@ typedef enum urd__reason {
     URD__ON_SCOPE,     /* its jobs */
     URD__ON_LIMIT,     /* a place in this scope */
     URD__ON_JOB,       /* urd_job */
+    URD__ON_FORK,      /* urd__fork */
     URD__ON_MUTEX,     /* urd_mutex */
     URD__ON_EVENT,     /* urd_event */
     URD__ON_CHAN_SEND, /* urd_chan */

@@ -74,17 +74,16 @@ __attribute__((unused)) static void leave(void *object, size_t size)
 
 /* ---- Left out ------------------------------------------------------------------------------ */
 
-struct urd__job *urd__deque_pop(urd__deque *d)
+struct urd__job *urd__deque_pop_last(urd__deque *d, int64_t bottom)
 {
-    (void)d;
+    urd__store_rlx(&d->bottom, bottom + 1);
     return NULL;
 }
 
-int urd__deque_push(urd__deque *d, struct urd__job *job)
+int urd__deque_grow(urd__deque *d)
 {
     (void)d;
-    (void)job;
-    return 0;
+    return -ENOMEM;
 }
 
 bool urd__worker_due(urd__worker *self)

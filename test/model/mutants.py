@@ -27,20 +27,20 @@ RACES = "-fsanitize=thread"
 
 # model, source, text, what it becomes, why the model must then fail
 MUTANTS = [
-    ("deque", "core/deque.c", "    urd__fence_seq();                               /* P2 */\n", "",
+    ("deque", "core/deque.h", "    urd__fence_seq();                               /* P2 */\n", "",
      "the owner may read an old top: the last job is taken twice"),
     ("deque", "core/deque.c", "        urd__fence_seq();                       /* S2 */\n", "",
      "the thief may read an old bottom: the last job is taken twice"),
-    ("deque", "core/deque.c", "urd__store_rel(&d->bottom, bottom + 1); /* [push]",
+    ("deque", "core/deque.h", "urd__store_rel(&d->bottom, bottom + 1); /* [push]",
      "urd__store_rlx(&d->bottom, bottom + 1); /* [push]",
      "a thief may read a slot before the job is in it"),
-    ("deque", "core/deque.c", "bottom - urd__load_acq(&d->copied)",
+    ("deque", "core/deque.h", "bottom - urd__load_acq(&d->copied)",
      "bottom - urd__load_rlx(&d->copied)",
      "a slot may be written while its thief still reads it"),
     ("deque", "core/deque.c", "urd__store_rel(&d->copied, top + claimed)",
      "urd__store_rlx(&d->copied, top + claimed)",
      "a slot may be written while its thief still reads it"),
-    ("deque", "core/deque.c", "bottom - urd__load_acq(&d->copied)",
+    ("deque", "core/deque.h", "bottom - urd__load_acq(&d->copied)",
      "bottom - urd__load_acq(&d->top)",
      "top is raised before the slots are read"),
     ("deque", "core/deque.c", "        if (top + claimed > bottom) {", "        if (false) {",
@@ -51,8 +51,8 @@ MUTANTS = [
     ("deque", "core/deque.c",
      "            urd__store_rlx(&d->top, top + claimed); /* lower", "            /* lower",
      "jobs given back are never seen again"),
-    ("deque", "core/deque.c", "    if (urd__load_rlx(&d->top) <= bottom)\n        return d->slots",
-     "    if (bottom >= 0)\n        return d->slots",
+    ("deque", "core/deque.h", "    if (__builtin_expect(urd__load_rlx(&d->top) <= bottom, 1))\n",
+     "    if (bottom >= 0)\n",
      "the owner takes without looking at top"),
     ("deque", "core/deque.c", "        urd__store_rlx(&d->bottom, bottom + 1); /* thieves",
      "        ; /*",
@@ -203,6 +203,28 @@ MUTANTS = [
      "the holder may not see what the last one wrote"),
     ("lock", "base/lock.c", "        if (urd__load_rlx(lock) == 0 && urd__trylock(lock))",
      "        if (urd__load_rlx(lock) == 0)", "a lock that looks free is taken by two"),
+    ("fork", "core/fork.c", "urd__xchg_ar(&fork->state, DONE) != AWAITED) /* D1",
+     "urd__load_acq(&fork->state) != AWAITED || urd__xchg_ar(&fork->state, DONE) == DONE) /* D1",
+     "the forker that came between waits for ever"),
+    ("fork", "core/fork.c", "urd__cas_ar(&fork->state, &pending, AWAITED)) { /* F2",
+     "(urd__store_rel(&fork->state, AWAITED), true)) { /* F2",
+     "a job that has ended is waited for"),
+    ("fork", "core/fork.c",
+     "    uint64_t word = urd__wait_begin(owner, NULL, URD__ON_FORK, fork); /* F1 */\n"
+     "    int pending = PENDING;\n"
+     "    if (urd__cas_ar(&fork->state, &pending, AWAITED)) { /* F2 [fork] */\n",
+     "    uint64_t word = 0;\n"
+     "    int pending = PENDING;\n"
+     "    if (urd__cas_ar(&fork->state, &pending, AWAITED)) { /* F2 [fork] */\n"
+     "        word = urd__wait_begin(owner, NULL, URD__ON_FORK, fork);\n",
+     "the thief finds no wait to claim"),
+    ("fork", "core/fork.c", "    job->result = rc;\n    if (urd__xchg_ar",
+     "    int awaited = urd__xchg_ar(&fork->state, DONE);\n    job->result = rc;\n"
+     "    if (awaited != AWAITED ? true : (int)urd__xchg_ar",
+     "the result is written after the forker was told"),
+    ("fork", "core/fork.c", "urd__wait_begin(owner, NULL, URD__ON_FORK, fork); /* F1",
+     "urd__wait_begin(owner, owner->scope, URD__ON_FORK, fork); /* F1",
+     "a cancel ends the wait while the thief still has the fork"),
 ]
 
 

@@ -1,0 +1,60 @@
+/*
+ * fork.c - every meeting of a forker that joins with the thief that ends its job.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * The job has been taken from the deque already; that part is deque.c's.
+ */
+#include "model_core.h"
+
+#include "core/fork.c"
+
+static urd__fork forked;
+static int result; /* plain: written by the job, read after the join */
+
+int urd__worker_submit(urd__worker *self, urd__job *job)
+{
+    (void)self;
+    (void)job;
+    return 0;
+}
+
+static void setup(void)
+{
+    core_setup();
+    result = 0;
+    forked = (urd__fork){.owner = &tasks[0], .job.kind = URD__KIND_FORK};
+}
+
+static void join(void)
+{
+    static urd__worker worker;
+    int rc = urd__fork_join(&worker, &forked);
+    explore_assert(rc == -EIO && result == 7);
+    leave(&forked, sizeof forked);
+}
+
+static void end_elsewhere(void)
+{
+    result = 7;
+    urd__fork_done(&forked.job, -EIO);
+}
+
+/* A cancel of the scope does not cut the wait short: the thief still has the forker's memory. */
+static void cancel(void)
+{
+    urd_scope_cancel(&urd__rt.root, -ECANCELED);
+}
+
+const struct explore_model explore_models[] = {
+    {.name = "a_forker_meets_the_thief",
+     .setup = setup,
+     .threads = {join, end_elsewhere},
+     .finish = core_finish},
+    {.name = "a_cancel_does_not_part_them",
+     .setup = setup,
+     .threads = {join, end_elsewhere, cancel},
+     .thread_names = {"forker", "thief", "canceller"},
+     .finish = core_finish},
+    {.name = NULL},
+};
