@@ -22,7 +22,11 @@ typedef struct urd_scope {
     struct urd_scope *parent;  /* set once by open; NULL: outermost */
     struct urd__task *owner;   /* atomic: who opened it and closes it */
     const char *where;         /* set once by open */
-    int64_t pending;           /* atomic: jobs not yet ended, and a bit while the owner waits */
+    struct urd__worker *home;  /* set once by open: the owner's worker, or NULL */
+    int64_t local;             /* of the home worker's thread: jobs started less ended there */
+    bool shared;               /* of that thread, too: the owner waits, all count in `pending` */
+    int64_t pending;           /* atomic: jobs started less ended elsewhere, and a bit while the
+                                  owner waits */
     int cause;                 /* atomic: 0, or the first -errno */
     unsigned flags;            /* atomic: shield, keep_going, limit */
     uint64_t checked;          /* atomic: cancel epoch at which `parent` was last seen sound */

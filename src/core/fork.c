@@ -37,7 +37,7 @@ void urd__fork_push(urd__worker *self, urd__fork *fork, urd_fn *fn, void *arg, c
     fork->job.kind = URD__KIND_FORK;
     fork->owner = owner;
     urd__store_rlx(&fork->state, PENDING); /* nobody else knows it yet */
-    if (urd__worker_submit(self, &fork->job))
+    if (urd__worker_offer(self, &fork->job))
         urd__store_rlx(&fork->state, UNSEEN); /* the same */
 }
 

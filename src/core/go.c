@@ -14,13 +14,16 @@
 #include "core/scope.h"
 #include "core/thread.h"
 
+/* All of urd_go() in one piece, with only what a task needs. */
+#define INLINE __attribute__((always_inline))
+
 static int start_failed(urd_scope *s, int rc)
 {
     urd__scope_fail(s, rc);
     return rc;
 }
 
-static urd__job *new_job(urd_fn *fn, void *arg, urd_scope *s, const char *where)
+INLINE static inline urd__job *new_job(urd_fn *fn, void *arg, urd_scope *s, const char *where)
 {
     urd__worker *worker = urd__worker_self;
     urd__job *job = urd__job_new(worker ? &worker->jobs : NULL);
@@ -34,18 +37,18 @@ static urd__job *new_job(urd_fn *fn, void *arg, urd_scope *s, const char *where)
 }
 
 /* Count the job in, waiting for room under a limit. */
-static int count_in(urd_scope *s)
+INLINE static inline int count_in(urd_scope *s)
 {
     if (urd__load_rlx(&s->flags) & URD__SCOPE_LIMIT) { /* set before the first job */
         int rc = urd__scope_admit(s);
         if (rc)
             return rc;
     }
-    urd__add_ar(&s->pending, 1);
+    urd__scope_count_in(s);
     return 0;
 }
 
-static int hand_over(urd__job *job, size_t size, urd_time grace_duration)
+INLINE static inline int hand_over(urd__job *job, size_t size, urd_time grace_duration)
 {
     switch (job->kind) {
     case URD_THREAD:
@@ -54,11 +57,12 @@ static int hand_over(urd__job *job, size_t size, urd_time grace_duration)
         urd__runtime_outside(1); /* until urd__job_done() */
         return urd__rt.processes ? urd__rt.processes->start(job, size, grace_duration) : -ENOTSUP;
     default:
-        return urd__worker_submit(urd__worker_self, job);
+        return urd__worker_self ? urd__worker_offer(urd__worker_self, job)
+                                : urd__worker_inject(job);
     }
 }
 
-int urd__go(urd_scope *s, const urd__go_args *args)
+INLINE static inline int go(urd_scope *s, const urd__go_args *args)
 {
     if (!urd__worker_self)
         urd__runtime_need("starting a job");
@@ -85,9 +89,14 @@ int urd__go(urd_scope *s, const urd__go_args *args)
     return 0;
 }
 
+int urd__go(urd_scope *s, const urd__go_args *args)
+{
+    return go(s, args);
+}
+
 int urd_go_at(urd_scope *s, urd_fn *fn, void *arg, const char *where)
 {
-    return urd__go(s, &(urd__go_args){.kind = URD_TASK, .fn = fn, .arg = arg, .where = where});
+    return go(s, &(urd__go_args){.kind = URD_TASK, .fn = fn, .arg = arg, .where = where});
 }
 
 int urd_go_copy_at(urd_scope *s, urd_fn *fn, const void *arg, size_t size, const char *where)

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * A job is often made by one worker and freed by another.  So a cache that has too many hands half
+ * A job is often made by one worker and freed by another.  So a cache that has too many hands some
  * of them to a common pool, and one that is empty asks there before it asks malloc.
  */
 #include "core/job.h"
@@ -13,15 +13,7 @@
 #include "core/runtime.h"
 #include "core/symbol.h"
 
-enum {
-    SLAB_JOBS = 63,
-#ifdef URD_HOSTILE
-    CACHE_MAX = 4,
-#else
-    CACHE_MAX = 512,
-#endif
-    MOVE = CACHE_MAX / 2
-};
+enum { SLAB_JOBS = 63, MOVE = URD__JOBS_CACHED_MAX / 8 + 1 };
 
 _Static_assert(sizeof(urd__job) <= 64, "a job is one cache line");
 
@@ -79,11 +71,11 @@ static void spill(urd__job_cache *cache, int keep)
     urd__unlock(&pool.lock);
 }
 
-urd__job *urd__job_new(urd__job_cache *cache)
+urd__job *urd__job_refill(urd__job_cache *cache)
 {
     urd__job_cache borrowed = {0};
     urd__job_cache *from = cache ? cache : &borrowed;
-    if (!from->first && !refill(from))
+    if (!refill(from))
         return NULL;
     urd__job *job = from->first;
     from->first = job->next;
@@ -91,11 +83,10 @@ urd__job *urd__job_new(urd__job_cache *cache)
     from->out++;
     if (!cache)
         urd__job_cache_close(&borrowed);
-    *job = (urd__job){0};
     return job;
 }
 
-void urd__job_free(urd__job_cache *cache, urd__job *job)
+void urd__job_spill(urd__job_cache *cache, urd__job *job)
 {
     urd__job_cache borrowed = {0};
     urd__job_cache *to = cache ? cache : &borrowed;
@@ -107,8 +98,8 @@ void urd__job_free(urd__job_cache *cache, urd__job *job)
     to->out--;
     if (!cache)
         urd__job_cache_close(&borrowed);
-    else if (to->count > CACHE_MAX)
-        spill(to, MOVE);
+    else if (to->count > URD__JOBS_CACHED_MAX)
+        spill(to, URD__JOBS_CACHED_MAX - MOVE);
 }
 
 void urd__job_cache_close(urd__job_cache *cache)

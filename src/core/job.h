@@ -37,8 +37,46 @@ typedef struct urd__job_cache {
     long out; /* taken less given back; over all caches the sum is the jobs that exist */
 } urd__job_cache;
 
-urd__job *urd__job_new(urd__job_cache *cache);            /* NULL: no memory */
-void urd__job_free(urd__job_cache *cache, urd__job *job); /* its arg too, where owned */
+/* The rare halves of new and free: the cache is empty, too full, or none. */
+urd__job *urd__job_refill(urd__job_cache *cache);
+void urd__job_spill(urd__job_cache *cache, urd__job *job);
+
+#ifdef URD_HOSTILE
+enum { URD__JOBS_CACHED_MAX = 4 };
+#else
+enum { URD__JOBS_CACHED_MAX = 2048 };
+#endif
+
+/* cache NULL: a thread without one.  NULL: no memory. */
+static inline urd__job *urd__job_new(urd__job_cache *cache)
+{
+    urd__job *job;
+    if (__builtin_expect(!cache || !cache->first, 0)) {
+        job = urd__job_refill(cache);
+        if (!job)
+            return NULL;
+    } else {
+        job = cache->first;
+        cache->first = job->next;
+        cache->count--;
+        cache->out++;
+    }
+    *job = (urd__job){0};
+    return job;
+}
+
+/* Its arg too, where owned. */
+static inline void urd__job_free(urd__job_cache *cache, urd__job *job)
+{
+    if (__builtin_expect(!cache || job->owns_arg || cache->count >= URD__JOBS_CACHED_MAX, 0)) {
+        urd__job_spill(cache, job);
+        return;
+    }
+    job->next = cache->first;
+    cache->first = job;
+    cache->count++;
+    cache->out--;
+}
 
 /* A worker's cache goes back to all; then, after all: the memory.  Returns the jobs not freed. */
 void urd__job_cache_close(urd__job_cache *cache);

@@ -6,6 +6,7 @@
 #ifndef URD_CORE_RUNTIME_H
 #define URD_CORE_RUNTIME_H
 
+#include "base/atomic.h"
 #include "core/worker.h"
 #include "urd.h"
 
@@ -48,6 +49,18 @@ typedef struct urd__runtime {
 } urd__runtime;
 
 extern urd__runtime urd__rt;
+
+/* A job not begun, of the worker that calls.  0, -ENOMEM. */
+static inline int urd__worker_offer(urd__worker *self, urd__job *job)
+{
+    int rc = urd__deque_push(&self->deque, job); /* A1 in park.c */
+    if (rc == 0 && urd__rt.nworkers > 1) {
+        urd__fence_seq();                       /* A2 */
+        if (urd__load_rlx(&urd__rt.parked) > 0) /* A3, ordered by the fence */
+            urd__park_wake_any();
+    }
+    return rc;
+}
 
 /* Abort unless this process has a runtime; says why it has none. */
 void urd__runtime_need(const char *call);

@@ -23,7 +23,7 @@
 #include "core/switch.h"
 #include "core/worker.h"
 
-enum { POLL_TICKS = 64 };
+enum { POLL_TICKS = 64, LOOT_JUDGED = 4, MOVE_COST = 100 /* ns */, STEAL_PAUSE = 20000 /* ns */ };
 
 uint64_t urd__worker_random(urd__worker *self)
 {
@@ -191,7 +191,7 @@ static urd__job *take_injected(void)
     return job;
 }
 
-static int inject(urd__job *job)
+static void inject(urd__job *job)
 {
     job->next = NULL;
     urd__lock(&urd__rt.inject_lock);
@@ -202,17 +202,32 @@ static int inject(urd__job *job)
     urd__rt.inject_last = job;
     urd__add_ar(&urd__rt.injected, 1);
     urd__unlock(&urd__rt.inject_lock);
+}
+
+int urd__worker_inject(urd__job *job)
+{
+    inject(job);      /* A1 in park.c */
+    urd__fence_seq(); /* A2 */
+    urd__park_wake_any();
     return 0;
 }
 
-int urd__worker_submit(urd__worker *self, urd__job *job)
+/*
+ * A job that moves costs both sides some cache misses, about as much as 100 ns of work.  Who finds
+ * that the jobs of its last theft were smaller than that leaves the others alone for a while, about
+ * as long as it takes to wake a sleeping core.
+ */
+bool urd__worker_may_steal(urd__worker *self)
 {
-    int rc = self ? urd__deque_push(&self->deque, job) : inject(job); /* A1 in park.c */
-    if (rc == 0 && (!self || urd__rt.nworkers > 1)) {
-        urd__fence_seq(); /* A2 */
-        urd__park_wake_any();
+    if (urd__rt.seed || self->looted == 0)
+        return true;
+    int64_t now = urd__os_now();
+    if (self->looted_at) {
+        if (self->looted >= LOOT_JUDGED && now - self->looted_at < self->looted * MOVE_COST)
+            self->steal_after = now + STEAL_PAUSE;
+        self->looted_at = 0;
     }
-    return rc;
+    return now >= self->steal_after;
 }
 
 static urd__job *steal_from(urd__worker *self, urd__worker *victim)
@@ -221,6 +236,10 @@ static urd__job *steal_from(urd__worker *self, urd__worker *victim)
     int n = urd__deque_steal(&victim->deque, loot, URD__STEAL_MAX);
     if (n == 0)
         return NULL;
+    for (int i = 0; i < n; i++)
+        __builtin_prefetch(loot[i]); /* all misses at once, instead of one after the other */
+    self->looted = n;
+    self->looted_at = urd__os_now();
     for (int i = n - 1; i > 0; i--) {
         int rc = urd__deque_push(&self->deque, loot[i]);
         if (rc)
@@ -263,7 +282,7 @@ urd__job *urd__worker_next_job(urd__worker *self)
             self->searching = true;
             urd__add_ar(&urd__rt.searching, 1);
         }
-        job = steal(self);
+        job = urd__worker_may_steal(self) ? steal(self) : NULL;
     }
     return job;
 }

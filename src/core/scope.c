@@ -3,17 +3,22 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * `pending` counts the jobs that have not ended.  An owner that must wait adds JOINING to it; the
- * job that brings it down to exactly JOINING is the last one, and wakes the owner.  Any other job
- * must not touch the scope once it has counted itself off: the owner may have returned.
+ * Two counters together count the jobs that have not ended: `local` those started less those ended
+ * on the worker of the owner, a plain number of that one thread, and `pending` the same elsewhere,
+ * which may well be negative.  An owner that must wait moves `local` over into `pending`, where all
+ * count from then on (`shared`), and adds JOINING; the job that brings it down to exactly JOINING
+ * is the last one, and wakes the owner.  Any other job must not touch the scope once it has counted
+ * itself off: the owner may have returned.
  *
  *     owner waits:  O1 begin wait              job ends:  E1 old = pending, pending - 1
  *                   O2 old = pending,                     E2 old - 1 == JOINING?
- *                      pending + JOINING                     claim the owner, ready
- *                   O3 old == 0? take the wait back, else sleep
+ *                      pending + local + JOINING             claim the owner, ready
+ *                   O3 old + local == 0? take the wait back, else sleep
  *
  * Both are read-modify-writes of one word, so they have an order.  If the last E1 is before O2, O3
- * sees 0; otherwise E2 sees JOINING, and the wait of O1 with it.
+ * sees 0; otherwise E2 sees JOINING, and the wait of O1 with it.  A job that ends on the owner's
+ * worker before O1 is in `local`, after O1 in `pending`: it cannot come between, since its thread
+ * is the owner's.
  *
  * Jobs that nobody has begun are run by the owner as it joins, newest first, on its own stack: then
  * a fork-join is a function call.  If such a job blocks, owner and job wait together, which the
@@ -35,6 +40,7 @@ void urd__scope_init(urd_scope *s, urd_scope *parent, urd__task *owner, const ch
 {
     *s = (urd_scope){.parent = parent,
                      .owner = owner,
+                     .home = owner ? owner->worker : NULL,
                      .where = where,
                      .published = !parent,
                      .timer.fire = urd__scope_deadline_passed};
@@ -48,10 +54,16 @@ void urd_scope_open_at(urd_scope *s, const char *where)
     self->scope = s;
 }
 
+/* Exact for the owner. */
+static int64_t unended(const urd_scope *s)
+{
+    return s->local + urd__load_acq(&s->pending); /* pairs with E1 */
+}
+
 void urd_scope_limit(urd_scope *s, int jobs)
 {
     urd__lock(&s->lock);
-    if (urd__load_acq(&s->pending) != 0) {
+    if (unended(s) != 0) {
         urd__unlock(&s->lock);
         urd__die("urd_scope_limit after the first job, in the scope opened at %s", s->where);
     }
@@ -136,6 +148,20 @@ int urd__scope_admit(urd_scope *s)
     return urd__wait_on(self, &s->limited, &s->lock, &waiter, URD__ON_LIMIT, s);
 }
 
+static void count_out(urd_scope *s)
+{
+    if (s->home && s->home == urd__worker_self && !s->shared) {
+        s->local--;
+        return;
+    }
+    if (urd__sub_ar(&s->pending, 1) - 1 == URD__SCOPE_JOINING) { /* E1, E2 */
+        urd__task *owner = urd__load_acq(&s->owner);
+        bool won = urd__wait_claim(owner, urd__load_acq(&owner->wait));
+        urd__assert(won); /* no cancel reaches this wait, and there is one last job */
+        urd__task_ready(owner);
+    }
+}
+
 void urd__job_done(urd__job *job, int rc)
 {
     urd_scope *s = job->scope;
@@ -152,12 +178,7 @@ void urd__job_done(urd__job *job, int rc)
     }
     if (urd__load_rlx(&s->flags) & URD__SCOPE_LIMIT) /* set before the first job */
         give_place(s);
-    if (urd__sub_ar(&s->pending, 1) - 1 == URD__SCOPE_JOINING) { /* E1, E2 */
-        urd__task *owner = urd__load_acq(&s->owner);
-        bool won = urd__wait_claim(owner, urd__load_acq(&owner->wait));
-        urd__assert(won); /* no cancel reaches this wait, and there is one last job */
-        urd__task_ready(owner);
-    }
+    count_out(s);
     if (outside) /* last, or with virtual time it might seem that all wait */
         urd__runtime_outside(-1);
 }
@@ -215,17 +236,21 @@ int urd_scope_wait(urd_scope *s)
 {
     urd__task *self = check_owner(s, "urd_scope_wait");
     run_unstarted(self, s);
-    if (urd__load_acq(&s->pending) == 0) /* pairs with E1 */
+    if (unended(s) == 0)
         return result_of(s);
-    uint64_t word = urd__wait_begin(self, NULL, URD__ON_SCOPE, s); /* O1 */
-    if (urd__add_ar(&s->pending, URD__SCOPE_JOINING) == 0) {       /* O2 */
-        bool undone = urd__wait_undo(self, word);                  /* O3 */
+    int64_t local = s->local;
+    s->local = 0;
+    s->shared = true;
+    uint64_t word = urd__wait_begin(self, NULL, URD__ON_SCOPE, s);           /* O1 */
+    if (urd__add_ar(&s->pending, local + URD__SCOPE_JOINING) + local == 0) { /* O2 */
+        bool undone = urd__wait_undo(self, word);                            /* O3 */
         urd__assert(undone);
     } else {
         int rc = urd__wait_end(self);
         urd__assert(rc == 0);
     }
     urd__sub_ar(&s->pending, URD__SCOPE_JOINING);
+    s->shared = false;
     return result_of(s);
 }
 

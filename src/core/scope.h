@@ -42,6 +42,15 @@ static inline bool urd__scope_cancelled(urd_scope *s)
     return urd__scope_cancelled_around(s, epoch);
 }
 
+/* One more job.  On the owner's worker, which a task never leaves, that takes no atomic. */
+static inline void urd__scope_count_in(urd_scope *s)
+{
+    if (s->home && s->home == urd__worker_self && !s->shared)
+        s->local++;
+    else
+        urd__add_ar(&s->pending, 1);
+}
+
 /* Make it findable by a cancel of any scope around it. */
 void urd__scope_publish(urd_scope *s);
 void urd__scope_publish_task(urd__task *task, urd_scope *s);

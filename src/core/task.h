@@ -45,7 +45,12 @@ typedef struct urd__task {
 } urd__task;
 
 /* The worker that this thread is, or NULL.  A started task never moves, so it may be kept. */
+#ifdef URD_MODEL
+struct urd__worker **urd__model_worker(void); /* of the model's thread that runs */
+#define urd__worker_self (*urd__model_worker())
+#else
 extern __thread struct urd__worker *urd__worker_self __attribute__((tls_model("initial-exec")));
+#endif
 
 /* Who calls; worker.h has the inline part. */
 urd__task *urd__task_thread_self(void);

@@ -21,8 +21,10 @@ typedef struct urd__worker {
     unsigned tick;         /* switches since it started; every so many it looks around */
     unsigned old_job_tick; /* when the oldest job not begun had its turn last */
     unsigned index;
-    uint64_t random; /* state of the generator; with a seed it draws the schedule */
-    bool searching;  /* counted in the runtime's `searching` */
+    uint64_t random;                /* state of the generator; with a seed it draws the schedule */
+    bool searching;                 /* counted in the runtime's `searching` */
+    int looted;                     /* jobs of the last theft */
+    int64_t looted_at, steal_after; /* times: it was then; the next one is not before */
     urd__stack_cache stacks;
     urd__job_cache jobs;
     urd__task idle;   /* the scheduling loop itself */
@@ -51,10 +53,11 @@ void urd__worker_switch(urd__worker *self, urd__task *from, urd__task *to);
 void urd__worker_enqueue(urd__worker *self, urd__task *task); /* ready; own thread */
 void urd__worker_post(urd__worker *other, urd__task *task);   /* ready; any thread */
 urd__job *urd__worker_next_job(urd__worker *self);            /* own, injected or stolen; or NULL */
+bool urd__worker_may_steal(urd__worker *self);                /* own thread */
 void urd__worker_fire_timers(urd__worker *self);              /* those that are due; own thread */
-bool urd__worker_wanted(urd__worker *self);               /* others than the running task want it */
-bool urd__worker_due(urd__worker *self);                  /* counts; it is time for a look around */
-int urd__worker_submit(urd__worker *self, urd__job *job); /* 0, -ENOMEM */
+bool urd__worker_wanted(urd__worker *self); /* others than the running task want it */
+bool urd__worker_due(urd__worker *self);    /* counts; it is time for a look around */
+int urd__worker_inject(urd__job *job);      /* not begun; any thread; 0 */
 uint64_t urd__worker_random(urd__worker *self);
 
 /* park.c */

@@ -18,7 +18,12 @@
 #include <string.h>
 
 urd__runtime urd__rt;
-__thread urd__worker *urd__worker_self __attribute__((tls_model("initial-exec")));
+static urd__worker *worker_of[EXPLORE_THREADS_MAX + 1]; /* mostly none */
+
+urd__worker **urd__model_worker(void)
+{
+    return &worker_of[explore_self() + 1];
+}
 
 static urd__task tasks[EXPLORE_THREADS_MAX];
 static int readies[EXPLORE_THREADS_MAX], parks[EXPLORE_THREADS_MAX]; /* must come out equal */
@@ -30,8 +35,12 @@ urd__task *urd__task_thread_self(void)
     return &tasks[explore_self()];
 }
 
+static void (*while_parked)(void); /* what else the worker of who parks then runs */
+
 void urd__task_park(urd__task *self)
 {
+    if (while_parked)
+        while_parked();
     while (!urd__load_acq(&self->futex))
         explore_futex_wait(&self->futex, 0);
     explore_ghost_add(&parks[self - tasks], 1);
@@ -50,6 +59,8 @@ static void core_setup(void)
     memset(tasks, 0, sizeof tasks);
     memset(readies, 0, sizeof readies);
     memset(parks, 0, sizeof parks);
+    memset(worker_of, 0, sizeof worker_of);
+    while_parked = NULL;
     urd__rt = (urd__runtime){0};
     freed_jobs = 0;
     urd__scope_init(&urd__rt.root, NULL, NULL, "root");
@@ -139,7 +150,7 @@ void urd__hold_close(urd_job *held)
     (void)held;
 }
 
-void urd__job_free(urd__job_cache *cache, urd__job *job)
+void urd__job_spill(urd__job_cache *cache, urd__job *job)
 {
     (void)cache;
     (void)job;

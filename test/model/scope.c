@@ -129,6 +129,39 @@ static void nothing_is_left(void)
     explore_assert(tasks[0].scope == &urd__rt.root);
 }
 
+/* ---- Two counters: jobs that the owner's worker runs, before it waits and then; one elsewhere */
+
+static void end_one_more_here(void)
+{
+    urd__job_done(&jobs[3], 0);
+}
+
+static void setup_split(void)
+{
+    static urd__worker home;
+    setup_jobs(0);
+    home = (urd__worker){.current = &tasks[0]};
+    worker_of[1] = scope.home = &home; /* of thread 0 */
+    scope.local = 3;
+    while_parked = end_one_more_here;
+}
+
+static void end_one_here_and_join(void)
+{
+    urd__job_done(&jobs[0], 0);
+    int rc = urd_scope_join(&scope);
+    leave(&scope, sizeof scope);
+    explore_assert(rc == 0);
+    explore_assert(results[1] == 1);
+}
+
+static void start_and_end_one_more_and_end(void)
+{
+    urd__scope_count_in(&scope);
+    urd__job_done(&jobs[2], 0);
+    end_well();
+}
+
 /* ---- The limit: who may start a job, starts it and ends it --------------------------------- */
 
 static void setup_limit(void)
@@ -212,6 +245,11 @@ const struct explore_model explore_models[] = {
      .threads = {join_for_cancel, wait_for_cancel, wait_for_cancel, cancel_root},
      .thread_names = {"owner", "job", "other job", "canceller"},
      .random = SAMPLES,
+     .finish = nothing_is_left},
+    {.name = "jobs_end_here_and_elsewhere",
+     .setup = setup_split,
+     .threads = {end_one_here_and_join, start_and_end_one_more_and_end},
+     .thread_names = {"owner", "job"},
      .finish = nothing_is_left},
     {.name = "under_a_limit_of_one_jobs_take_turns",
      .setup = setup_limit,

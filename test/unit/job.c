@@ -15,7 +15,7 @@
 #include "core/symbol.h"
 #include "test.h"
 
-enum { MANY = 3000 };
+enum { MANY = 3000, ROUNDS = 20 };
 
 static urd__job *jobs[MANY];
 
@@ -64,7 +64,7 @@ TEST(jobs_made_here_and_freed_there_come_round)
 {
     urd__job_cache maker = {0}, freer = {0};
     urd__job *low = NULL, *high = NULL;
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         for (int i = 0; i < MANY; i++) {
             jobs[i] = urd__job_new(&maker);
             low = !low || jobs[i] < low ? jobs[i] : low;
@@ -72,10 +72,11 @@ TEST(jobs_made_here_and_freed_there_come_round)
         }
         for (int i = 0; i < MANY; i++)
             urd__job_free(&freer, jobs[i]);
-        CHECK_LE(freer.count, 512); /* what it has too many of goes to the common pool */
+        CHECK_LE(freer.count,
+                 URD__JOBS_CACHED_MAX); /* what it has too many of goes to the common pool */
     }
-    CHECK_EQ(maker.out, 20 * MANY);
-    CHECK_EQ(freer.out, -20 * MANY);
+    CHECK_EQ(maker.out, ROUNDS * MANY);
+    CHECK_EQ(freer.out, -ROUNDS * MANY);
     urd__job_cache_close(&maker);
     urd__job_cache_close(&freer);
     CHECK_EQ(urd__jobs_close(), 0);
