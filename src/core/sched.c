@@ -223,7 +223,8 @@ bool urd__worker_may_steal(urd__worker *self)
         return true;
     int64_t now = urd__os_now();
     if (self->looted_at) {
-        if (self->looted >= LOOT_JUDGED && now - self->looted_at < self->looted * MOVE_COST)
+        if (self->looted >= LOOT_JUDGED &&
+            now - self->looted_at < (int64_t)self->looted * MOVE_COST)
             self->steal_after = now + STEAL_PAUSE;
         self->looted_at = 0;
     }

@@ -56,11 +56,11 @@ uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, 
     uint64_t last = urd__load_rlx(&self->wait); /* nobody else writes it now */
     urd__assert(state_of(last) != URD__WAITING);
     uint64_t word = with_state(last + URD__WAIT_STATES, URD__WAITING);
-    urd__store_rlx(&self->wait_scope, scope); /* seen through the word */
-    urd__store_rlx(&self->futex, 0);          /* seen through the word */
-    urd__store_rlx(&self->reason, reason);    /* for reports, which check the word */
-    urd__store_rlx(&self->waits_on, on);      /* the same */
-    urd__store_rel(&self->wait, word);        /* [wait] pairs with the claims */
+    urd__store_rlx(&self->wait_scope, scope);   /* seen through the word */
+    urd__store_rlx(&self->futex, 0);            /* seen through the word */
+    urd__store_rlx(&self->reason, (int)reason); /* for reports, which check the word */
+    urd__store_rlx(&self->waits_on, on);        /* the same */
+    urd__store_rel(&self->wait, word);          /* [wait] pairs with the claims */
     return word;
 }
 
