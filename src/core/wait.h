@@ -29,18 +29,29 @@
 
 enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATES };
 
-/* What a task waits for, for reports; `on` is the object of that kind. */
+/*
+ * What a task waits for, each with its words in reports, and who ends the wait: jobs of this
+ * program alone (INSIDE), or something else as well, such as time or the kernel (OUTSIDE).  When
+ * all waits are INSIDE and nobody runs, that is a deadlock; so in doubt it is OUTSIDE.  `waits_on`
+ * of the task is the object that the words name.
+ */
+#define URD__REASONS(X)                                                                            \
+    X(URD__ON_NOTHING, INSIDE, "nothing")                                                          \
+    X(URD__ON_TIME, OUTSIDE, "a time") /* no object */                                             \
+    X(URD__ON_SCOPE, INSIDE, "the jobs of scope")                                                  \
+    X(URD__ON_LIMIT, INSIDE, "a place in scope")                                                   \
+    X(URD__ON_JOB, INSIDE, "job")   /* urd_job */                                                  \
+    X(URD__ON_FORK, INSIDE, "fork") /* urd__fork */                                                \
+    X(URD__ON_MUTEX, INSIDE, "mutex")                                                              \
+    X(URD__ON_EVENT, INSIDE, "event")                                                              \
+    X(URD__ON_CHAN_SEND, INSIDE, "room in channel")                                                \
+    X(URD__ON_CHAN_RECV, INSIDE, "a value from channel")
+
 typedef enum urd__reason {
-    URD__ON_NOTHING,
-    URD__ON_TIME,      /* no object */
-    URD__ON_SCOPE,     /* its jobs */
-    URD__ON_LIMIT,     /* a place in this scope */
-    URD__ON_JOB,       /* urd_job */
-    URD__ON_FORK,      /* urd__fork */
-    URD__ON_MUTEX,     /* urd_mutex */
-    URD__ON_EVENT,     /* urd_event */
-    URD__ON_CHAN_SEND, /* urd_chan */
-    URD__ON_CHAN_RECV, /* urd_chan */
+#define URD__REASON_NAME(name, ends, words) name,
+    URD__REASONS(URD__REASON_NAME)
+#undef URD__REASON_NAME
+        URD__REASON_COUNT
 } urd__reason;
 
 /* On the waiter's stack. */
