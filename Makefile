@@ -4,7 +4,8 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 CI := python3 tools/ci.py --jobs $(JOBS)
 
-.PHONY: all demo test bench install asan tsan valgrind stress model tidy format clean help
+.PHONY: all demo test bench install asan tsan valgrind stress model soak nightly tidy format clean \
+  help
 
 all:        ## build the library, the command and the tests in build/
 	@tools/deps.sh build
@@ -24,6 +25,12 @@ test:       ## everything that must hold; the last line is N passed, N failed
 asan tsan valgrind stress model: ## the tests under one tool, or one suite of them
 	@tools/deps.sh test
 	@$(CI) $@
+
+soak: export URD_STRESS_SECONDS := 600
+nightly: export URD_STRESS_SEEDS := 1000000
+soak nightly: export URD_TEST_TIMEOUT := 3000
+soak nightly: all ## 10 minutes on real threads; a million random programs under as many schedules
+	@meson test -C build --num-processes 1 -t 30 --verbose --suite stress
 
 bench: all  ## build and run the benches
 	@meson test -C build --benchmark --verbose --num-processes 1
