@@ -4,14 +4,15 @@
  * SPDX-License-Identifier: MIT
  */
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
 #include "cli/compare.h"
+#include "cli/terminal.h"
 #include "cli/text.h"
+#include "cli/usage.h"
 #include "urd.h"
 
 enum { RUNS_DEFAULT = 3, TIMEOUT_DEFAULT_SECONDS = 60, WORKERS_MAX = 1024, PATH_BYTES = 4096 };
@@ -53,34 +54,7 @@ void urd__compare_help(FILE *out)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 1, 2))) static bool bad_usage(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fputs("urd compare: ", stderr);
-    vfprintf(stderr, format, args);
-    fputs("\nSee: urd help compare\n", stderr);
-    va_end(args);
-    return false;
-}
-
-static bool read_number(const char *name, const char *text, double low, double high, double *out)
-{
-    char *end;
-    *out = strtod(text, &end);
-    if (end != text && *end == '\0' && *out >= low && *out <= high)
-        return true;
-    return bad_usage("%s takes a number from %g to %g, not \"%s\"", name, low, high, text);
-}
-
-static bool read_whole(const char *name, const char *text, int low, int high, int *out)
-{
-    double value;
-    if (!read_number(name, text, low, high, &value))
-        return false;
-    *out = (int)value;
-    return value == *out || bad_usage("%s takes a whole number, not \"%s\"", name, text);
-}
+#define bad_usage(...) urd__bad_usage("compare", __VA_ARGS__)
 
 static bool read_kinds(const char *text, bool *models)
 {
@@ -106,32 +80,9 @@ static bool read_kinds(const char *text, bool *models)
     return bad_usage("--kind needs at least one of sequential,task,thread,process");
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t bytes = strlen(text), tail = strlen(end);
-    return bytes > tail && strcmp(text + bytes - tail, end) == 0;
-}
-
 static bool is_job_file(const char *text)
 {
-    return ends_with(text, ".c") || ends_with(text, ".so");
-}
-
-/* The value of the option at argv[*at]: after "=", or the next word. */
-static const char *value_of(int argc, char **argv, int *at)
-{
-    const char *equals = strchr(argv[*at], '=');
-    if (equals)
-        return equals + 1;
-    if (*at + 1 < argc)
-        return argv[++*at];
-    return NULL;
-}
-
-static bool is_option(const char *word, const char *name)
-{
-    size_t bytes = strlen(name);
-    return strncmp(word, name, bytes) == 0 && (word[bytes] == '\0' || word[bytes] == '=');
+    return urd__ends_with(text, ".c") || urd__ends_with(text, ".so");
 }
 
 static bool add_cflags(urd__options *o, const char *value)
@@ -161,29 +112,31 @@ static bool read_option(urd__options *o, int argc, char **argv, int *at)
         o->output = true;
         return true;
     }
-    if (is_option(word, "--json")) {
+    if (urd__is_option(word, "--json")) {
         read_json(o, argc, argv, at);
         return true;
     }
     static const char *const names[] = {"--kind",    "--runs", "--workers",
                                         "--timeout", "--html", "--cflags"};
     size_t which = 0;
-    while (which < sizeof names / sizeof *names && !is_option(word, names[which]))
+    while (which < sizeof names / sizeof *names && !urd__is_option(word, names[which]))
         which++;
     if (which == sizeof names / sizeof *names)
         return bad_usage("unknown option %s", word);
-    const char *value = value_of(argc, argv, at);
+    const char *value = urd__option_value(argc, argv, at);
     if (!value)
         return bad_usage("%s needs a value", word);
     switch (which) {
     case 0:
         return read_kinds(value, o->models);
     case 1:
-        return read_whole("--runs", value, 1, RUNS_MAX, &o->runs);
+        return urd__read_whole("compare", "--runs", value, (const int[]){1, RUNS_MAX}, &o->runs);
     case 2:
-        return read_whole("--workers", value, 1, WORKERS_MAX, &o->workers);
+        return urd__read_whole("compare", "--workers", value, (const int[]){1, WORKERS_MAX},
+                               &o->workers);
     case 3:
-        return read_number("--timeout", value, 0.01, 86400, &o->timeout_seconds);
+        return urd__read_number("compare", "--timeout", value, (const double[]){0.01, 86400},
+                                &o->timeout_seconds);
     case 4:
         o->html = value;
         return true;
@@ -222,17 +175,11 @@ static bool read_options(urd__options *o, int argc, char **argv)
         return bad_usage("%s is neither a .c nor a .so file", o->file);
     if (access(o->file, R_OK) == 0)
         return true;
-    urd__compare_complain("read", o->file);
+    urd__complain("compare", "read", o->file);
     return false;
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */
-
-static void show_progress(const char *text)
-{
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K%s", text);
-}
 
 static bool interrupted(void)
 {
@@ -253,7 +200,7 @@ static void tell_failure(const urd__report *report, urd__model model)
     const urd__run *run = &report->results[model].run;
     char text[700];
     urd__run_failure(run, text, sizeof text);
-    show_progress("");
+    urd__show_progress("");
     fprintf(stderr, "urd compare: %s: as %s: %s", report->file, urd__model_word(model), text);
     if (run->failure == FAILURE_TIMEOUT)
         fprintf(stderr, " after %g s", report->options->timeout_seconds);
@@ -294,7 +241,7 @@ static void measure_round(urd__report *report, const char *object, int round,
         snprintf(all, sizeof all, "%d", report->options->runs);
         const char *values[] = {number, all, urd__model_name(model)};
         urd__text_fill(text, sizeof text, urd__text(TEXT_PROGRESS), values, 3);
-        show_progress(text);
+        urd__show_progress(text);
         urd__run run;
         urd__compare_measure(&run, report->options, object, MODE_JOBS, model);
         take_run(report, model, &run, runs[model]);
@@ -373,22 +320,10 @@ static void measure(urd__report *report, const char *object)
         measure_round(report, object, round, runs);
     choose_median(report, runs);
     measure_startup(report, object);
-    show_progress("");
+    urd__show_progress("");
 }
 
 /* ---- telling --------------------------------------------------------------------------------- */
-
-static bool write_file(const char *path, char *text)
-{
-    bool to_stdout = strcmp(path, "-") == 0;
-    FILE *file = !text ? NULL : to_stdout ? stdout : fopen(path, "we");
-    bool good = file && fputs(text, file) >= 0 && (to_stdout ? fputs("\n", file) >= 0 : true);
-    good = file && (to_stdout ? fflush(file) : fclose(file)) == 0 && good;
-    if (!good)
-        urd__compare_complain("write", path);
-    free(text);
-    return good;
-}
 
 static int tell(urd__report *report)
 {
@@ -399,9 +334,9 @@ static int tell(urd__report *report)
         urd__report_table(report, stdout, isatty(STDOUT_FILENO));
     bool good = true;
     if (o->json)
-        good = write_file(o->json, urd__report_json(report, false));
+        good = urd__write_report("compare", o->json, urd__report_json(report, false));
     if (o->html)
-        good = write_file(o->html, urd__report_html(report)) && good;
+        good = urd__write_report("compare", o->html, urd__report_html(report)) && good;
     int code = good ? EXIT_OK : EXIT_JOB;
     for (int i = 0; i < MODELS; i++) {
         const urd__result *result = &report->results[i];
@@ -443,7 +378,7 @@ int urd__compare_main(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    if (ends_with(options.file, ".so")) {
+    if (urd__ends_with(options.file, ".so")) {
         char *path =
             realpath(options.file, NULL); /* a name without a slash would be searched for */
         int code = path ? compare(&options, path) : EXIT_USAGE;
@@ -454,11 +389,11 @@ int urd__compare_main(int argc, char **argv)
     char scratch[PATH_BYTES - 16], object[PATH_BYTES];
     snprintf(scratch, sizeof scratch, "%s/urd-compare-XXXXXX", folder && *folder ? folder : "/tmp");
     if (!mkdtemp(scratch)) {
-        urd__compare_complain("make the folder", scratch);
+        urd__complain("compare", "make the folder", scratch);
         return EXIT_USAGE;
     }
     snprintf(object, sizeof object, "%s/jobs.so", scratch);
-    show_progress(urd__text(TEXT_COMPILING));
+    urd__show_progress(urd__text(TEXT_COMPILING));
     int code = EXIT_USAGE;
     if (urd__compare_build(options.file, object, options.cflags))
         code = compare(&options, object);

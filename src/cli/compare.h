@@ -17,16 +17,9 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-typedef enum urd__model { SEQUENTIAL, TASKS, THREADS, PROCESSES, MODELS } urd__model;
+#include "cli/usage.h"
 
-/* Exit codes of the command. */
-enum {
-    EXIT_OK = 0,
-    EXIT_JOB = 1,       /* a job failed, crashed, or gave a wrong result */
-    EXIT_USAGE = 2,     /* bad options; or the file does not compile or load */
-    EXIT_TIMEOUT = 124, /* a model did not end in time, as timeout(1) says it */
-    EXIT_INTERRUPT = 130
-};
+typedef enum urd__model { SEQUENTIAL, TASKS, THREADS, PROCESSES, MODELS } urd__model;
 
 enum {
     JOBS_MAX = 1 << 20,
@@ -116,9 +109,6 @@ typedef struct urd__words {
 void urd__words_add(urd__words *words, const char *text, size_t bytes);
 void urd__words_split(urd__words *words, const char *text); /* at spaces */
 void urd__words_free(urd__words *words);
-
-/* "cannot VERB WHAT", and why, as the system's last error has it. */
-void urd__compare_complain(const char *verb, const char *what);
 
 /* Compile source into object; the compiler speaks on stderr.  False, after a message, if it did
  * not work. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/compare.h"
+#include "cli/usage.h"
 
 size_t urd__board_bytes(void)
 {
@@ -37,7 +38,7 @@ urd__board *urd__board_make(int *fd)
             return board;
         }
     }
-    urd__compare_complain("get", "shared memory");
+    urd__complain("compare", "get", "shared memory");
     if (*fd >= 0)
         close(*fd);
     return NULL;

@@ -14,17 +14,11 @@
 #include <unistd.h>
 
 #include "cli/compare.h"
+#include "cli/usage.h"
 
 enum { DIRECTIVE_LINES = 30, PATH_BYTES = 4096 };
 
 extern char **environ;
-
-void urd__compare_complain(const char *verb, const char *what)
-{
-    char text[PATH_BYTES];
-    snprintf(text, sizeof text, "urd compare: cannot %s %s", verb, what);
-    perror(text);
-}
 
 static void *must(void *p)
 {
@@ -95,7 +89,7 @@ static bool read_directives(const char *source, urd__words *cflags, urd__words *
 {
     FILE *file = fopen(source, "re");
     if (!file) {
-        urd__compare_complain("open", source);
+        urd__complain("compare", "open", source);
         return false;
     }
     static const char mark[] = "urd-compare:";

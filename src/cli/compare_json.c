@@ -11,40 +11,11 @@
 #include <string.h>
 
 #include "cli/compare.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "urd.h"
 
 enum { STRETCHES_MAX = 400 };
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-    json_object_set_new(object, key, value);
-}
-
-static void set_time(json_t *object, const char *key, int64_t value)
-{
-    set(object, key, value < 0 ? json_null() : json_integer(value));
-}
-
-static void set_share(json_t *object, const char *key, double value)
-{
-    set(object, key,
-        value < 0 ? json_null() : json_real((double)(int64_t)(value * 1e4 + 0.5) / 1e4));
-}
-
-/* Names come from outside: what is not UTF-8 is shown as "?". */
-static json_t *string(const char *text)
-{
-    json_t *value = json_string(text);
-    if (value)
-        return value;
-    char copy[1024];
-    snprintf(copy, sizeof copy, "%s", text);
-    for (char *p = copy; *p; p++)
-        if ((unsigned char)*p >= 0x80)
-            *p = '?';
-    return json_string(copy);
-}
 
 static json_t *stretches_of(const urd__profile *profile, int job)
 {
@@ -75,13 +46,14 @@ static json_t *timeline(const urd__run *run)
         int job = (int)((int64_t)i * run->jobs / n);
         const urd__record *record = &run->records[job];
         json_t *one = json_object();
-        set(one, "job", json_integer(job));
-        set(one, "label", string(record->label));
-        set(one, "result", json_integer(record->result));
-        set_time(one, "spawned_ns", record->spawned ? record->spawned - run->begun : -1);
-        set_time(one, "started_ns", record->start.time ? record->start.time - run->begun : -1);
-        set_time(one, "ended_ns", record->end.time ? record->end.time - run->begun : -1);
-        set(one, "stretches", stretches_of(&profile, job));
+        urd__json_set(one, "job", json_integer(job));
+        urd__json_set(one, "label", urd__json_string(record->label));
+        urd__json_set(one, "result", json_integer(record->result));
+        urd__json_time(one, "spawned_ns", record->spawned ? record->spawned - run->begun : -1);
+        urd__json_time(one, "started_ns",
+                       record->start.time ? record->start.time - run->begun : -1);
+        urd__json_time(one, "ended_ns", record->end.time ? record->end.time - run->begun : -1);
+        urd__json_set(one, "stretches", stretches_of(&profile, job));
         json_array_append_new(list, one);
     }
     urd__profile_free(&profile);
@@ -94,36 +66,36 @@ static void add_numbers(json_t *out, const urd__result *result)
     json_t *walls = json_array();
     for (int i = 0; i < result->runs; i++)
         json_array_append_new(walls, json_integer(result->walls[i]));
-    set(out, "wall_ns", json_integer(run->wall));
-    set(out, "walls_ns", walls);
-    set(out, "cpu_ns", json_integer(urd__run_cpu(run)));
-    set(out, "cpu_user_ns", json_integer(run->usage.user));
-    set(out, "cpu_system_ns", json_integer(run->usage.sys));
-    set_share(out, "speedup", result->speedup);
-    set_share(out, "cores_used", urd__run_cores(run));
-    set_time(out, "memory_peak_bytes", run->memory_peak);
-    set_time(out, "startup_ns", result->startup);
-    set_time(out, "runtime_start_ns", run->begun - run->run_entered);
-    set_share(out, "waiting", run->waiting);
-    set(out, "switches_voluntary", json_integer(run->usage.voluntary));
-    set(out, "switches_involuntary", json_integer(run->usage.involuntary));
-    set(out, "timeline", timeline(run));
+    urd__json_set(out, "wall_ns", json_integer(run->wall));
+    urd__json_set(out, "walls_ns", walls);
+    urd__json_set(out, "cpu_ns", json_integer(urd__run_cpu(run)));
+    urd__json_set(out, "cpu_user_ns", json_integer(run->usage.user));
+    urd__json_set(out, "cpu_system_ns", json_integer(run->usage.sys));
+    urd__json_share(out, "speedup", result->speedup);
+    urd__json_share(out, "cores_used", urd__run_cores(run));
+    urd__json_time(out, "memory_peak_bytes", run->memory_peak);
+    urd__json_time(out, "startup_ns", result->startup);
+    urd__json_time(out, "runtime_start_ns", run->begun - run->run_entered);
+    urd__json_share(out, "waiting", run->waiting);
+    urd__json_set(out, "switches_voluntary", json_integer(run->usage.voluntary));
+    urd__json_set(out, "switches_involuntary", json_integer(run->usage.involuntary));
+    urd__json_set(out, "timeline", timeline(run));
 }
 
 static json_t *model_of(const urd__report *report, urd__model model, bool for_page)
 {
     const urd__result *result = &report->results[model];
     json_t *out = json_object();
-    set(out, "model", json_string(urd__model_word(model)));
-    set(out, "ok", json_boolean(result->good));
+    urd__json_set(out, "model", json_string(urd__model_word(model)));
+    urd__json_set(out, "ok", json_boolean(result->good));
     if (result->good) {
-        set(out, "error", json_null());
+        urd__json_set(out, "error", json_null());
         add_numbers(out, result);
     } else {
         char text[700];
         urd__run_failure(&result->run, text, sizeof text);
-        set(out, "error", string(text));
-        set(out, "timed_out", json_boolean(result->run.failure == FAILURE_TIMEOUT));
+        urd__json_set(out, "error", urd__json_string(text));
+        urd__json_set(out, "timed_out", json_boolean(result->run.failure == FAILURE_TIMEOUT));
     }
     if (for_page) {
         char cells[COLUMNS][CELL_BYTES];
@@ -131,7 +103,7 @@ static json_t *model_of(const urd__report *report, urd__model model, bool for_pa
         json_t *shown = json_array();
         for (int i = 0; i < COLUMNS; i++)
             json_array_append_new(shown, json_string(cells[i]));
-        set(out, "shown", shown);
+        urd__json_set(out, "shown", shown);
     }
     return out;
 }
@@ -140,16 +112,17 @@ static json_t *verdict_of(const urd__report *report, bool for_page)
 {
     const urd__verdict *verdict = &report->verdict;
     json_t *out = json_object();
-    set(out, "class", json_string(urd__class_word(verdict->class)));
-    set(out, "model",
-        verdict->model == MODELS ? json_null() : json_string(urd__model_word(verdict->model)));
-    set(out, "because", string(verdict->because));
-    set(out, "expect", string(verdict->expect));
-    set(out, "note", string(verdict->note));
+    urd__json_set(out, "class", json_string(urd__class_word(verdict->class)));
+    urd__json_set(out, "model",
+                  verdict->model == MODELS ? json_null()
+                                           : json_string(urd__model_word(verdict->model)));
+    urd__json_set(out, "because", urd__json_string(verdict->because));
+    urd__json_set(out, "expect", urd__json_string(verdict->expect));
+    urd__json_set(out, "note", urd__json_string(verdict->note));
     if (for_page) {
-        set(out, "class_name", json_string(urd__class_name(verdict->class)));
-        set(out, "model_name",
-            json_string(verdict->model == MODELS ? "" : urd__model_name(verdict->model)));
+        urd__json_set(out, "class_name", json_string(urd__class_name(verdict->class)));
+        urd__json_set(out, "model_name",
+                      json_string(verdict->model == MODELS ? "" : urd__model_name(verdict->model)));
     }
     return out;
 }
@@ -183,31 +156,31 @@ static json_t *page_texts(void)
                 {"how_long", TEXT_HOW_LONG}};
     json_t *out = json_object();
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        set(out, keys[i].key, json_string(urd__text(keys[i].id)));
+        urd__json_set(out, keys[i].key, json_string(urd__text(keys[i].id)));
     json_t *headings = json_array();
     for (int i = 0; i < COLUMNS; i++)
         json_array_append_new(headings, json_string(urd__report_heading(i)));
-    set(out, "headings", headings);
+    urd__json_set(out, "headings", headings);
     return out;
 }
 
 char *urd__report_json(const urd__report *report, bool for_page)
 {
     json_t *root = json_object();
-    set(root, "urd", json_string(URD_VERSION));
-    set(root, "file", string(report->file));
-    set(root, "title", string(report->title));
-    set(root, "jobs", json_integer(report->jobs));
-    set(root, "cores", json_integer(report->cores));
-    set(root, "runs", json_integer(report->options->runs));
+    urd__json_set(root, "urd", json_string(URD_VERSION));
+    urd__json_set(root, "file", urd__json_string(report->file));
+    urd__json_set(root, "title", urd__json_string(report->title));
+    urd__json_set(root, "jobs", json_integer(report->jobs));
+    urd__json_set(root, "cores", json_integer(report->cores));
+    urd__json_set(root, "runs", json_integer(report->options->runs));
     json_t *models = json_array();
     for (urd__model model = SEQUENTIAL; model < MODELS; model++)
         if (report->results[model].wanted)
             json_array_append_new(models, model_of(report, model, for_page));
-    set(root, "models", models);
-    set(root, "verdict", verdict_of(report, for_page));
+    urd__json_set(root, "models", models);
+    urd__json_set(root, "verdict", verdict_of(report, for_page));
     if (for_page)
-        set(root, "text", page_texts());
+        urd__json_set(root, "text", page_texts());
     char *text = json_dumps(root, for_page ? JSON_COMPACT : JSON_INDENT(2));
     json_decref(root);
     return text;

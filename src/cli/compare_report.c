@@ -7,20 +7,12 @@
 #include <string.h>
 
 #include "cli/compare.h"
+#include "cli/terminal.h"
 #include "cli/text.h"
-
-enum { LINE_COLUMNS = 96 };
 
 static const urd__text_id headings[COLUMNS] = {TEXT_MODEL,   TEXT_WALL,    TEXT_CPU,
                                                TEXT_SPEEDUP, TEXT_CORES,   TEXT_MEMORY,
                                                TEXT_STARTUP, TEXT_WAITING, TEXT_SWITCHES};
-
-typedef struct paint {
-    const char *bold, *dim, *good, *bad, *off;
-} paint;
-
-static const paint plain = {"", "", "", "", ""};
-static const paint coloured = {"\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"};
 
 const char *urd__model_name(urd__model model)
 {
@@ -86,17 +78,7 @@ void urd__report_cells(const urd__result *result, urd__model model, char cells[]
     snprintf(cells[8], CELL_BYTES, "%lld", (long long)switches);
 }
 
-static void print_cell(FILE *out, const char *text, int width, bool left)
-{
-    int blank = width - urd__text_width(text);
-    blank = blank > 0 ? blank : 0;
-    if (left)
-        fprintf(out, "%s%*s", text, blank, "");
-    else
-        fprintf(out, "  %*s%s", blank, "", text);
-}
-
-static void print_rows(const urd__report *report, FILE *out, const paint *p)
+static void print_rows(const urd__report *report, FILE *out, const urd__paint *p)
 {
     char cells[MODELS + 1][COLUMNS][CELL_BYTES];
     int widths[COLUMNS] = {0};
@@ -113,7 +95,7 @@ static void print_rows(const urd__report *report, FILE *out, const paint *p)
     }
     for (int i = 0; i < COLUMNS; i++) {
         fputs(p->dim, out);
-        print_cell(out, cells[MODELS][i], widths[i], i == 0);
+        urd__print_cell(out, cells[MODELS][i], widths[i], i == 0);
         fputs(p->off, out);
     }
     fputc('\n', out);
@@ -123,36 +105,14 @@ static void print_rows(const urd__report *report, FILE *out, const paint *p)
             continue;
         fputs(!result->good ? p->bad : model == report->verdict.model ? p->good : "", out);
         for (int i = 0; i < COLUMNS; i++)
-            print_cell(out, cells[model][i], widths[i], i == 0);
+            urd__print_cell(out, cells[model][i], widths[i], i == 0);
         fprintf(out, "%s\n", p->off);
     }
 }
 
-/* Words that do not fit on the line go on the next, two columns in. */
-static void print_wrapped(FILE *out, const char *lead, const char *text, const paint *p)
-{
-    int column = urd__text_width(lead) + 1;
-    fprintf(out, "%s%s:%s", p->bold, lead, p->off);
-    while (*text) {
-        size_t bytes = strcspn(text, " ");
-        char word[CELL_BYTES];
-        snprintf(word, sizeof word, "%.*s", (int)bytes, text);
-        int width = urd__text_width(word);
-        if (column + 1 + width > LINE_COLUMNS) {
-            fputs("\n ", out);
-            column = 1;
-        }
-        fprintf(out, " %s", word);
-        column += 1 + width;
-        text += bytes;
-        text += strspn(text, " ");
-    }
-    fputc('\n', out);
-}
-
 void urd__report_table(const urd__report *report, FILE *out, bool colours)
 {
-    const paint *p = colours ? &coloured : &plain;
+    const urd__paint *p = urd__paint_for(colours);
     char jobs[16], cores[16], runs[16], line[256];
     snprintf(jobs, sizeof jobs, "%d", report->jobs);
     snprintf(cores, sizeof cores, "%d", report->cores);
@@ -162,11 +122,11 @@ void urd__report_table(const urd__report *report, FILE *out, bool colours)
     fprintf(out, "%s%s%s\n\n", p->bold, line, p->off);
     print_rows(report, out, p);
     fputc('\n', out);
-    print_wrapped(out, urd__text(TEXT_VERDICT), report->verdict.because, p);
+    urd__print_wrapped(out, urd__text(TEXT_VERDICT), report->verdict.because, p);
     if (report->verdict.expect[0])
-        print_wrapped(out, urd__text(TEXT_EXPECT), report->verdict.expect, p);
+        urd__print_wrapped(out, urd__text(TEXT_EXPECT), report->verdict.expect, p);
     if (report->verdict.note[0])
-        print_wrapped(out, urd__text(TEXT_NOTE), report->verdict.note, p);
+        urd__print_wrapped(out, urd__text(TEXT_NOTE), report->verdict.note, p);
 }
 
 static void name_job(const urd__run *run, char *out, size_t size)

@@ -36,47 +36,7 @@ static const double gains_busy = 2;        /* as near_waiting, while others have
 static const double runs_differ = 1.4;     /* slowest against fastest */
 static const int64_t too_short = 5 * URD_MS;
 
-enum { VALUE_BYTES = 96, VALUES_MAX = 8 };
-
-typedef struct values {
-    char text[VALUES_MAX][VALUE_BYTES];
-    int n;
-} values;
-
-static char *next(values *v)
-{
-    return v->text[v->n++];
-}
-
-static void add_text(values *v, const char *text)
-{
-    snprintf(next(v), VALUE_BYTES, "%s", text);
-}
-
-static void add_duration(values *v, int64_t duration)
-{
-    urd__text_duration(next(v), VALUE_BYTES, duration);
-}
-
-static void add_percent(values *v, double share)
-{
-    urd__text_percent(next(v), VALUE_BYTES, share);
-}
-
-static void add_number(values *v, double value, int decimals)
-{
-    urd__text_number(next(v), VALUE_BYTES, value, decimals);
-}
-
-static void fill(char *out, size_t size, urd__text_id id, const values *v)
-{
-    const char *list[VALUES_MAX];
-    for (int i = 0; i < v->n; i++)
-        list[i] = v->text[i];
-    urd__text_fill(out, size, urd__text(id), list, v->n);
-}
-
-#define FILL(out, id, v) fill(out, sizeof(out), id, v)
+#define FILL(out, id, v) urd__fill(out, sizeof(out), id, v)
 
 /* What the rest reads. */
 typedef struct facts {
@@ -137,29 +97,29 @@ static bool least_memory(const facts *f, urd__model model)
     return true;
 }
 
-static void add_fit(values *v, const facts *f, urd__model model, bool speed)
+static void add_fit(urd__values *v, const facts *f, urd__model model, bool speed)
 {
     char text[VALUE_BYTES];
-    values part = {0};
+    urd__values part = {0};
     if (!speed && least_memory(f, model)) {
-        urd__text_bytes(next(&part), VALUE_BYTES, f->results[model].run.memory_peak);
+        urd__add_bytes(&part, f->results[model].run.memory_peak);
         FILL(text, TEXT_FIT_LEAST_MEMORY, &part);
     } else if (speed && model != PROCESSES && f->results[model].startup >= 0) {
-        add_duration(&part, f->results[model].startup);
+        urd__add_duration(&part, f->results[model].startup);
         FILL(text, TEXT_FIT_SAME_SPEED, &part);
     } else {
         FILL(text, TEXT_FIT_FASTEST, &part);
     }
-    add_text(v, text);
+    urd__add_text(v, text);
 }
 
 /* Two digits that count: what is said about jobs that were never run is an estimate. */
-static void add_estimate(values *v, double value)
+static void add_estimate(urd__values *v, double value)
 {
     double unit = 1;
     while (value / unit >= 100)
         unit *= 10;
-    add_number(v, (double)(int64_t)(value / unit) * unit, 0);
+    urd__add_number(v, (double)(int64_t)(value / unit) * unit, 0);
 }
 
 /* Do tasks hold up their workers?  Then no more jobs are alive at any time than there are workers,
@@ -188,27 +148,27 @@ static void judge_waiting(const facts *f)
     bool blocked = model != TASKS && tasks_block(f);
     f->verdict->class = CLASS_WAITING;
     f->verdict->model = model;
-    values v = {0};
-    add_percent(&v, 1 - f->computing);
+    urd__values v = {0};
+    urd__add_percent(&v, 1 - f->computing);
     if (blocked) {
-        add_duration(&v, wall(f, TASKS));
-        add_duration(&v, wall(f, model));
-        add_text(&v, urd__model_name(model));
+        urd__add_duration(&v, wall(f, TASKS));
+        urd__add_duration(&v, wall(f, model));
+        urd__add_text(&v, urd__model_name(model));
     } else {
-        add_duration(&v, urd__run_cpu(f->sequential));
-        add_text(&v, urd__model_name(model));
-        add_duration(&v, wall(f, model));
-        add_duration(&v, f->sequential->wall);
+        urd__add_duration(&v, urd__run_cpu(f->sequential));
+        urd__add_text(&v, urd__model_name(model));
+        urd__add_duration(&v, wall(f, model));
+        urd__add_duration(&v, f->sequential->wall);
         add_fit(&v, f, model, false);
     }
     FILL(f->verdict->because, blocked ? TEXT_SAY_WAITING_BLOCKED : TEXT_SAY_WAITING, &v);
 
     double cpu_each = (double)urd__run_cpu(&f->results[model].run) / f->jobs;
-    v = (values){0};
-    add_duration(&v, (int64_t)cpu_each);
-    add_number(&v, f->cores, 0);
+    v = (urd__values){0};
+    urd__add_duration(&v, (int64_t)cpu_each);
+    urd__add_number(&v, f->cores, 0);
     add_estimate(&v, f->cores * (double)wall(f, model) / (cpu_each < 1 ? 1 : cpu_each));
-    add_duration(&v, wall(f, model));
+    urd__add_duration(&v, wall(f, model));
     FILL(f->verdict->expect, TEXT_MORE_WAITING, &v);
 }
 
@@ -216,12 +176,12 @@ static void judge_in_line(const facts *f)
 {
     f->verdict->class = CLASS_CONTENDED;
     f->verdict->model = SEQUENTIAL;
-    values v = {0};
-    add_percent(&v, 1 - f->computing);
-    add_number(&v, f->results[f->best].speedup, 2);
-    add_text(&v, urd__model_name(f->best));
+    urd__values v = {0};
+    urd__add_percent(&v, 1 - f->computing);
+    urd__add_number(&v, f->results[f->best].speedup, 2);
+    urd__add_text(&v, urd__model_name(f->best));
     FILL(f->verdict->because, TEXT_SAY_WAITING_IN_LINE, &v);
-    FILL(f->verdict->expect, TEXT_MORE_CONTENDED_STUCK, &(values){0});
+    FILL(f->verdict->expect, TEXT_MORE_CONTENDED_STUCK, &(urd__values){0});
 }
 
 static bool no_gain(const facts *f)
@@ -233,22 +193,22 @@ static void judge_no_gain(const facts *f, urd__class class)
 {
     f->verdict->class = class;
     f->verdict->model = SEQUENTIAL;
-    values v = {0};
+    urd__values v = {0};
     if (class == CLASS_CPU && others(f->report) > half_a_core) {
-        add_percent(&v, f->computing);
-        add_number(&v, f->results[f->best].speedup, 2);
-        add_number(&v, others(f->report), 1);
-        add_number(&v, f->cores, 0);
+        urd__add_percent(&v, f->computing);
+        urd__add_number(&v, f->results[f->best].speedup, 2);
+        urd__add_number(&v, others(f->report), 1);
+        urd__add_number(&v, f->cores, 0);
         FILL(f->verdict->because, TEXT_SAY_CPU_BUSY, &v);
     } else {
-        add_text(&v, urd__class_name(class));
-        add_percent(&v, f->computing);
-        add_number(&v, f->cores, 0);
-        add_text(&v, urd__model_name(f->best));
-        add_number(&v, f->results[f->best].speedup, 2);
+        urd__add_text(&v, urd__class_name(class));
+        urd__add_percent(&v, f->computing);
+        urd__add_number(&v, f->cores, 0);
+        urd__add_text(&v, urd__model_name(f->best));
+        urd__add_number(&v, f->results[f->best].speedup, 2);
         FILL(f->verdict->because, TEXT_SAY_NO_GAIN, &v);
     }
-    FILL(f->verdict->expect, TEXT_MORE_NO_GAIN, &(values){0});
+    FILL(f->verdict->expect, TEXT_MORE_NO_GAIN, &(urd__values){0});
 }
 
 static void judge_cpu(const facts *f)
@@ -257,12 +217,12 @@ static void judge_cpu(const facts *f)
     double speedup = f->results[model].speedup;
     f->verdict->class = CLASS_CPU;
     f->verdict->model = model;
-    values v = {0};
-    add_percent(&v, f->computing);
-    add_text(&v, urd__model_name(model));
-    add_number(&v, speedup, 2);
-    add_number(&v, f->cores, 0);
-    add_number(&v, urd__run_cores(&f->results[model].run), 2);
+    urd__values v = {0};
+    urd__add_percent(&v, f->computing);
+    urd__add_text(&v, urd__model_name(model));
+    urd__add_number(&v, speedup, 2);
+    urd__add_number(&v, f->cores, 0);
+    urd__add_number(&v, urd__run_cores(&f->results[model].run), 2);
     add_fit(&v, f, model, true);
     FILL(f->verdict->because, TEXT_SAY_CPU, &v);
 
@@ -271,10 +231,10 @@ static void judge_cpu(const facts *f)
     double serial = used > 1 ? (used / speedup - 1) / (used - 1) : 1;
     serial = serial < 0 ? 0 : smaller(serial, 1);
     double more = 2.0 * f->cores;
-    v = (values){0};
-    add_number(&v, more, 0);
-    add_number(&v, 1 / (serial + (1 - serial) / smaller(more, f->jobs)), 1);
-    add_percent(&v, serial);
+    v = (urd__values){0};
+    urd__add_number(&v, more, 0);
+    urd__add_number(&v, 1 / (serial + (1 - serial) / smaller(more, f->jobs)), 1);
+    urd__add_percent(&v, serial);
     FILL(f->verdict->expect, TEXT_MORE_CPU, &v);
 }
 
@@ -294,21 +254,21 @@ static void judge_mixed(const facts *f)
     const urd__run *run = &f->results[model].run;
     f->verdict->class = CLASS_MIXED;
     f->verdict->model = model;
-    values v = {0};
-    add_percent(&v, f->computing);
-    add_percent(&v, 1 - f->computing);
-    add_text(&v, urd__model_name(model));
-    add_duration(&v, run->wall);
-    add_duration(&v, f->sequential->wall);
-    add_number(&v, f->results[model].speedup, 2);
+    urd__values v = {0};
+    urd__add_percent(&v, f->computing);
+    urd__add_percent(&v, 1 - f->computing);
+    urd__add_text(&v, urd__model_name(model));
+    urd__add_duration(&v, run->wall);
+    urd__add_duration(&v, f->sequential->wall);
+    urd__add_number(&v, f->results[model].speedup, 2);
     add_fit(&v, f, model, false);
     FILL(f->verdict->because, TEXT_SAY_MIXED, &v);
 
-    v = (values){0};
-    add_duration(&v, urd__run_cpu(run) / f->cores);
-    add_duration(&v, urd__run_cpu(run));
-    add_number(&v, f->cores, 0);
-    add_duration(&v, longest_job(f->sequential));
+    v = (urd__values){0};
+    urd__add_duration(&v, urd__run_cpu(run) / f->cores);
+    urd__add_duration(&v, urd__run_cpu(run));
+    urd__add_number(&v, f->cores, 0);
+    urd__add_duration(&v, longest_job(f->sequential));
     FILL(f->verdict->expect, TEXT_MORE_MIXED, &v);
 }
 
@@ -326,20 +286,20 @@ static void judge_contended(const facts *f)
                    (processes->speedup >= gains || busy);
     f->verdict->class = CLASS_CONTENDED;
     f->verdict->model = way_out ? PROCESSES : SEQUENTIAL;
-    values v = {0};
-    add_percent(&v, f->computing);
-    add_number(&v, threads->speedup, 2);
-    add_number(&v, cpu_inflation(f), 1);
-    add_percent(&v, threads->run.waiting);
-    add_text(&v, urd__model_name(PROCESSES));
-    add_text(&v, urd__text(TEXT_FIT_APART));
-    add_number(&v, processes->speedup, 2);
+    urd__values v = {0};
+    urd__add_percent(&v, f->computing);
+    urd__add_number(&v, threads->speedup, 2);
+    urd__add_number(&v, cpu_inflation(f), 1);
+    urd__add_percent(&v, threads->run.waiting);
+    urd__add_text(&v, urd__model_name(PROCESSES));
+    urd__add_text(&v, urd__text(TEXT_FIT_APART));
+    urd__add_number(&v, processes->speedup, 2);
     FILL(f->verdict->because, way_out ? TEXT_SAY_CONTENDED : TEXT_SAY_CONTENDED_STUCK, &v);
 
-    v = (values){0};
+    v = (urd__values){0};
     double more = 2.0 * f->cores;
-    add_number(&v, more, 0);
-    add_number(&v, smaller(more, f->jobs), 0);
+    urd__add_number(&v, more, 0);
+    urd__add_number(&v, smaller(more, f->jobs), 0);
     FILL(f->verdict->expect, way_out ? TEXT_MORE_CONTENDED : TEXT_MORE_CONTENDED_STUCK, &v);
 }
 
@@ -365,11 +325,11 @@ static double spread(const urd__result *result, int64_t *least, int64_t *most)
 
 static void add_note(urd__report *report)
 {
-    values v = {0};
+    urd__values v = {0};
     double other = others(report);
     if (other > busy_cores) {
-        add_number(&v, other, 1);
-        add_number(&v, report->cores, 0);
+        urd__add_number(&v, other, 1);
+        urd__add_number(&v, report->cores, 0);
         FILL(report->verdict.note, TEXT_BUSY, &v);
         return;
     }
@@ -378,9 +338,9 @@ static void add_note(urd__report *report)
         const urd__result *result = &report->results[model];
         if (!result->good || spread(result, &least, &most) < runs_differ)
             continue;
-        add_text(&v, urd__model_name(model));
-        add_duration(&v, least);
-        add_duration(&v, most);
+        urd__add_text(&v, urd__model_name(model));
+        urd__add_duration(&v, least);
+        urd__add_duration(&v, most);
         FILL(report->verdict.note, TEXT_SPREAD, &v);
         return;
     }
@@ -412,16 +372,16 @@ void urd__verdict_make(urd__report *report)
     *verdict = (urd__verdict){.class = CLASS_UNKNOWN, .model = MODELS};
     facts f;
     if (!gather(&f, report)) {
-        FILL(verdict->because, TEXT_SAY_UNKNOWN, &(values){0});
+        FILL(verdict->because, TEXT_SAY_UNKNOWN, &(urd__values){0});
         return;
     }
     add_note(report);
     if (f.sequential->wall < too_short) {
-        values v = {0};
-        add_duration(&v, f.sequential->wall);
+        urd__values v = {0};
+        urd__add_duration(&v, f.sequential->wall);
         verdict->class = CLASS_SHORT;
         FILL(verdict->because, TEXT_SAY_SHORT, &v);
-        FILL(verdict->expect, TEXT_MORE_SHORT, &(values){0});
+        FILL(verdict->expect, TEXT_MORE_SHORT, &(urd__values){0});
         return;
     }
     if (f.computing < waits_below && f.jobs > 1 && no_gain(&f))

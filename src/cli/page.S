@@ -1,18 +1,25 @@
 /*
- * page.S - compare.html as bytes of the program.
+ * page.S - the pages, their style and their script as bytes of the program.
  *
  * SPDX-License-Identifier: MIT
  */
     .section .rodata
-    .global urd__page
-    .global urd__page_end
-    .hidden urd__page
-    .hidden urd__page_end
-    .type urd__page, %object
-    .type urd__page_end, %object
-urd__page:
-    .incbin "compare.html"
-urd__page_end:
+
+.macro file name, path
+    .global \name
+    .global \name\()_end
+    .hidden \name
+    .hidden \name\()_end
+    .type \name, %object
+    .type \name\()_end, %object
+\name:
+    .incbin "\path"
+\name\()_end:
     .byte 0
-    .size urd__page, urd__page_end - urd__page
+    .size \name, \name\()_end - \name
+.endm
+
+    file urd__page_css, page.css
+    file urd__page_js, page.js
+    file urd__page_compare, compare.html
     .section .note.GNU-stack, "", %progbits

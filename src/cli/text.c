@@ -308,3 +308,41 @@ int urd__text_width(const char *text)
         width += ((unsigned char)*text & 0xc0) != 0x80; /* bytes that continue a character */
     return width;
 }
+
+static char *next(urd__values *v)
+{
+    return v->text[v->n++];
+}
+
+void urd__add_text(urd__values *v, const char *text)
+{
+    snprintf(next(v), VALUE_BYTES, "%s", text);
+}
+
+void urd__add_duration(urd__values *v, int64_t duration)
+{
+    urd__text_duration(next(v), VALUE_BYTES, duration);
+}
+
+void urd__add_bytes(urd__values *v, int64_t bytes)
+{
+    urd__text_bytes(next(v), VALUE_BYTES, bytes);
+}
+
+void urd__add_percent(urd__values *v, double share)
+{
+    urd__text_percent(next(v), VALUE_BYTES, share);
+}
+
+void urd__add_number(urd__values *v, double value, int decimals)
+{
+    urd__text_number(next(v), VALUE_BYTES, value, decimals);
+}
+
+void urd__fill(char *out, size_t size, urd__text_id id, const urd__values *v)
+{
+    const char *list[VALUES_MAX];
+    for (int i = 0; i < v->n; i++)
+        list[i] = v->text[i];
+    urd__text_fill(out, size, urd__text(id), list, v->n);
+}

@@ -98,6 +98,20 @@ const char *urd__text(urd__text_id id);
 /* A text with values in place of {0} to {9}, cut to size. */
 void urd__text_fill(char *out, size_t size, const char *text, const char *const *values, int n);
 
+/* The values of a text, one after the other as they are added. */
+enum { VALUE_BYTES = 160, VALUES_MAX = 10 };
+typedef struct urd__values {
+    char text[VALUES_MAX][VALUE_BYTES];
+    int n;
+} urd__values;
+
+void urd__add_text(urd__values *v, const char *text);
+void urd__add_duration(urd__values *v, int64_t duration);
+void urd__add_bytes(urd__values *v, int64_t bytes);
+void urd__add_percent(urd__values *v, double share);
+void urd__add_number(urd__values *v, double value, int decimals);
+void urd__fill(char *out, size_t size, urd__text_id id, const urd__values *v);
+
 /* "1.00 s", "12.3 ms", "480 ns"; a negative duration is "-". */
 void urd__text_duration(char *out, size_t size, int64_t duration);
 /* "3.1 MiB"; negative is "-". */

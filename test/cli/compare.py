@@ -554,27 +554,5 @@ class Work(Case):
         self.assertIn("No such file", error)
 
 
-class Parts(unittest.TestCase):
-    """The parts that judge, profile and write, tested by test/cli/*.c on chosen numbers."""
-
-    sources = ["src/cli/compare_profile.c", "src/cli/compare_report.c",
-               "src/cli/compare_verdict.c", "src/cli/text.c", "test/test.c"]
-
-    def test_programs(self):
-        programs = sorted(glob.glob("test/cli/*.c", root_dir=TOP))
-        self.assertEqual(len(programs), 3)
-        library = os.path.join(os.path.dirname(URD), "liburdume.a")
-        for program in programs:
-            with self.subTest(program), tempfile.TemporaryDirectory() as folder:
-                built = os.path.join(folder, "test")
-                subprocess.run(
-                    [*os.environ.get("CC", "cc").split(), "-std=gnu17", "-D_GNU_SOURCE=", "-g",
-                     "-fsanitize=undefined", "-fno-sanitize-recover", "-Iinclude", "-Isrc",
-                     "-Itest", program, *self.sources, library, "-lpthread", "-ldl", "-o", built],
-                    cwd=TOP, check=True)
-                done = subprocess.run([built], capture_output=True, text=True, timeout=120)
-                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-
-
 if __name__ == "__main__":
     unittest.main()
