@@ -24,7 +24,7 @@ urd_time urd_now(void);
 
 /*
  * Wait for `duration` nanoseconds, or until the time `when`.  A duration of 0 or less, or a time
- * that has passed, returns at once, after the cancel check.  0, or -ECANCELED.
+ * that has passed, lets others run once, as urd_yield does.  0, or -ECANCELED.
  */
 int urd_sleep(urd_time duration);
 int urd_sleep_until(urd_time when);

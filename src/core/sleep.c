@@ -63,8 +63,10 @@ static int sleep_in_kernel(urd__task *self, urd_time when)
 int urd_sleep_until(urd_time when)
 {
     urd__task *self = urd__task_self();
+    if (when <= urd__clock_now())
+        return urd_yield(); /* or a loop of naps that are over at once would starve the others */
     int rc = urd__wait_enter(self);
-    if (rc || when <= urd__clock_now())
+    if (rc)
         return rc;
     bool in_kernel = !self->worker && !urd__clock_is_virtual();
     return in_kernel ? sleep_in_kernel(self, when) : sleep_on_timer(self, when);

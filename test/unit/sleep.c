@@ -55,6 +55,30 @@ TEST(a_time_that_has_passed_is_no_wait)
     test_run(returns_at_once);
 }
 
+static int set(void *arg)
+{
+    *(bool *)arg = true;
+    return 0;
+}
+
+static int nap_until_set(void *arg)
+{
+    (void)arg;
+    bool done = false;
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, set, &done);
+    while (!done)
+        CHECK_EQ(urd_sleep(0), 0);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    return 0;
+}
+
+TEST(naps_that_are_over_at_once_do_not_starve_others)
+{
+    run_seeds(10, nap_until_set);
+}
+
 static int for_ever(void *arg)
 {
     urd_scope s;
