@@ -69,19 +69,42 @@ bool urd__wait_undo(urd__task *self, uint64_t word)
     return urd__cas_ar(&self->wait, &word, with_state(word, URD__WAIT_NONE));
 }
 
-int urd__wait_end(urd__task *self)
+/* W2, W3: a cancel that did not see the wait is seen here. */
+static bool cancelled_meanwhile(urd__task *self)
 {
     urd_scope *scope = urd__load_rlx(&self->wait_scope); /* own store */
-    if (scope) {
-        urd__fence_seq(); /* W2 */
-        uint64_t word = urd__load_acq(&self->wait);
-        if (urd__scope_cancelled(scope) && state_of(word) == URD__WAITING &&
-            urd__cas_ar(&self->wait, &word, with_state(word, URD__CANCELLED)))
-            return -ECANCELED;
-    }
-    urd__task_park(self);
-    /* Read back by its own thread, after the claim made it ready. */
+    if (!scope)
+        return false;
+    urd__fence_seq(); /* W2 */
+    uint64_t word = urd__load_acq(&self->wait);
+    return urd__scope_cancelled(scope) && state_of(word) == URD__WAITING &&
+           urd__cas_ar(&self->wait, &word, with_state(word, URD__CANCELLED));
+}
+
+/* Read back by its own thread, after the claim made it ready. */
+static int outcome(const urd__task *self)
+{
     return state_of(urd__load_acq(&self->wait)) == URD__CANCELLED ? -ECANCELED : 0; /* [wait] */
+}
+
+int urd__wait_end(urd__task *self)
+{
+    if (cancelled_meanwhile(self))
+        return -ECANCELED;
+    urd__task_park(self);
+    return outcome(self);
+}
+
+int urd__wait_end_thread(urd__task *self, uint64_t word, int64_t until)
+{
+    if (cancelled_meanwhile(self))
+        return -ECANCELED;
+    if (!urd__task_park_thread_until(self, until)) {
+        if (urd__wait_undo(self, word))
+            return -ETIMEDOUT;
+        urd__task_park_thread_until(self, INT64_MAX); /* claimed; it will be ready soon */
+    }
+    return outcome(self);
 }
 
 bool urd__wait_claim(urd__task *task, uint64_t word)

@@ -72,6 +72,13 @@ uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, 
 /* Sleep until claimed.  0, or -ECANCELED. */
 int urd__wait_end(urd__task *self);
 
+/* The same, but gives up at the time `when`, and takes the wait back: -ETIMEDOUT
+ * then.  `word` is what urd__wait_begin() returned. */
+int urd__wait_end_until(urd__task *self, uint64_t word, int64_t when); /* sleep.c */
+
+/* The same in a thread, by the kernel's clock. */
+int urd__wait_end_thread(urd__task *self, uint64_t word, int64_t until);
+
 /* Take the begun wait back: true if nobody claimed it; else the claim stands and must be waited for
  * with urd__wait_end(). */
 bool urd__wait_undo(urd__task *self, uint64_t word);

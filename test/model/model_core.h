@@ -46,6 +46,19 @@ void urd__task_park(urd__task *self)
     explore_ghost_add(&parks[self - tasks], 1);
 }
 
+/* The time may come at any moment. */
+bool urd__task_park_thread_until(urd__task *self, int64_t until)
+{
+    while (!urd__load_acq(&self->futex)) {
+        int rc = until == INT64_MAX ? explore_futex_wait(&self->futex, 0)
+                                    : explore_futex_wait_timed(&self->futex, 0);
+        if (rc == -ETIMEDOUT)
+            return false;
+    }
+    explore_ghost_add(&parks[self - tasks], 1);
+    return true;
+}
+
 void urd__task_ready(urd__task *task)
 {
     int *futex = &task->futex;

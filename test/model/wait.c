@@ -56,6 +56,26 @@ static void take_token(void)
     explore_ghost_add(rc ? &cancelled[self] : &got[self], 1);
 }
 
+/* As take_token, but only for a time. */
+static void take_token_in_time(void)
+{
+    urd__task *self = &tasks[0];
+    urd__waiter waiter = {.task = self};
+    urd__lock(&object.lock);
+    waiter.word = urd__wait_begin(self, self->scope, URD__ON_NOTHING, NULL);
+    urd__list_push_tail(&object.waiters, &waiter.link);
+    urd__unlock(&object.lock);
+    int rc = urd__wait_end_thread(self, waiter.word, 1);
+    explore_assert(rc == 0 || rc == -ECANCELED || rc == -ETIMEDOUT);
+    explore_assert(rc || waiter.result == 7);
+    urd__lock(&object.lock);
+    if (urd__list_linked(&waiter.link))
+        urd__list_remove(&waiter.link);
+    urd__unlock(&object.lock);
+    leave(&waiter, sizeof waiter);
+    explore_ghost_add(rc ? &cancelled[0] : &got[0], 1);
+}
+
 static void give_token(void)
 {
     explore_ghost_add(&gave, 1);
@@ -170,6 +190,11 @@ const struct explore_model explore_models[] = {
      .threads = {begin_and_undo_twice, cancel_wait},
      .thread_names = {"waiter", "canceller"},
      .finish = core_finish},
+    {.name = "of_wake_cancel_and_time_one_wins",
+     .setup = setup,
+     .threads = {take_token_in_time, give_token, cancel_scope},
+     .thread_names = {"waiter", "waker", "canceller"},
+     .finish = every_token_is_somewhere},
     {.name = "a_late_cancel_does_not_end_a_later_wait",
      .setup = setup,
      .threads = {take_then_take_shielded, give_token, cancel_scope, give_token},

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "base/atomic.h"
+#include "core/wait.h"
 #include "runs.h"
 
 static int sleeps_exactly(void *arg)
@@ -253,4 +254,73 @@ TEST(in_real_time_no_sleep_ends_early_and_a_cancel_ends_it)
 {
     for (int workers = 1; workers <= WORKERS; workers++)
         run_real(workers, in_real_time);
+}
+
+static urd__task *waiter_task;
+static uint64_t waiter_word;
+
+static int wait_until(void *arg)
+{
+    urd_time when = *(urd_time *)arg;
+    waiter_task = urd__task_self();
+    CHECK_EQ(urd__wait_enter(waiter_task), 0);
+    waiter_word = urd__wait_begin(waiter_task, waiter_task->scope, URD__ON_NOTHING, NULL);
+    return urd__wait_end_until(waiter_task, waiter_word, when);
+}
+
+static int timed_waits(void *arg)
+{
+    (void)arg;
+    for (int kind = URD_TASK; kind <= URD_THREAD; kind++) {
+        urd_time start = urd_now(), soon = start + 5, never = URD_FOREVER;
+        urd_scope s;
+        urd_scope_open(&s);
+        urd_spawn(&s, (urd_kind)kind, wait_until, &soon, 0);
+        CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+        CHECK_EQ(urd_now(), start + 5);
+        CHECK(!urd__wait_claim(waiter_task, waiter_word)); /* it was taken back */
+
+        urd_time times[] = {urd_now() + 100, never};
+        for (int i = 0; i < 2; i++) {
+            urd_scope_open(&s);
+            urd_spawn(&s, (urd_kind)kind, wait_until, &times[i], 0);
+            let_others_run();
+            CHECK(urd__wait_claim(waiter_task, waiter_word));
+            urd__task_ready(waiter_task);
+            CHECK_EQ(urd_scope_join(&s), 0);
+            CHECK_LT(urd_now(), start + 50);
+
+            urd_scope_open(&s);
+            urd_spawn(&s, (urd_kind)kind, wait_until, &times[i], 0);
+            let_others_run();
+            urd_scope_cancel(&s, -EIO);
+            CHECK_EQ(urd_scope_join(&s), -EIO);
+        }
+    }
+    return 0;
+}
+
+TEST(a_wait_with_a_time_ends_by_the_first_of_wake_cancel_and_time)
+{
+    run_seeds(10, timed_waits);
+}
+
+static int timed_waits_of_threads(void *arg)
+{
+    (void)arg;
+    urd_time past = urd_now(), never = URD_FOREVER;
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_spawn(&s, URD_THREAD, wait_until, &past, 0);
+    CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+    urd_scope_open(&s);
+    urd_scope_deadline(&s, urd_now() + URD_MS);
+    urd_spawn(&s, URD_THREAD, wait_until, &never, 0);
+    CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+    return 0;
+}
+
+TEST(in_real_time_a_thread_waits_by_the_kernels_clock)
+{
+    run_real(1, timed_waits_of_threads);
 }
