@@ -7,74 +7,17 @@
  * the value itself: some five times two threads that spin on one word.  When they sleep, a round
  * trip is two futex wakes.
  */
-#include <linux/futex.h>
-#include <pthread.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "bench.h"
-
-static int word; /* of the two floors: whose turn it is */
-
-static void wait_spinning(int turn)
-{
-    while (__atomic_load_n(&word, __ATOMIC_ACQUIRE) != turn)
-        ;
-}
-
-static void pass_spinning(int turn)
-{
-    __atomic_store_n(&word, turn, __ATOMIC_RELEASE);
-}
-
-static void wait_sleeping(int turn)
-{
-    for (int now; (now = __atomic_load_n(&word, __ATOMIC_ACQUIRE)) != turn;)
-        syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, now, NULL, NULL, 0);
-}
-
-static void pass_sleeping(int turn)
-{
-    pass_spinning(turn);
-    syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-typedef struct floor_work {
-    void (*wait)(int turn);
-    void (*pass)(int turn);
-    long n;
-} floor_work;
-
-static void *answer(void *arg)
-{
-    const floor_work *w = arg;
-    for (long i = 0; i < w->n; i++) {
-        w->wait(1);
-        w->pass(0);
-    }
-    return NULL;
-}
-
-static void on_threads(floor_work w)
-{
-    pthread_t thread;
-    word = 0;
-    bench_must(-pthread_create(&thread, NULL, answer, &w), "pthread_create");
-    for (long i = 0; i < w.n; i++) {
-        w.pass(1);
-        w.wait(0);
-    }
-    bench_must(-pthread_join(thread, NULL), "pthread_join");
-}
+#include "pass.h"
 
 static void by_spinning(long n)
 {
-    on_threads((floor_work){wait_spinning, pass_spinning, n});
+    pass_turns(false, n);
 }
 
 static void by_futex(long n)
 {
-    on_threads((floor_work){wait_sleeping, pass_sleeping, n});
+    pass_turns(true, n);
 }
 
 static urd_chan to, from;
