@@ -4,8 +4,8 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 CI := python3 tools/ci.py --jobs $(JOBS)
 
-.PHONY: all demo test bench install asan tsan valgrind stress model soak nightly tidy format clean \
-  help
+.PHONY: all demo test bench bench-peers install asan tsan valgrind stress model soak nightly tidy \
+  format clean help
 
 all:        ## build the library, the command and the tests in build/
 	@tools/deps.sh build
@@ -35,6 +35,9 @@ soak nightly: all ## 10 minutes on real threads; a million random programs under
 bench: all  ## build and run the benches
 	@meson test -C build --benchmark --verbose --num-processes 1
 
+bench-peers: all ## compare with Go, Tokio and other runtimes, built here: table, JSON, chart
+	@python3 tools/bench_peers.py
+
 install: all ## install below PREFIX (/usr/local), and below DESTDIR if it is set
 	@meson configure build --prefix '$(abspath $(PREFIX))'
 	@meson install -C build
@@ -50,4 +53,4 @@ clean:      ## remove what was built
 	rm -rf build build-*
 
 help:       ## this list
-	@sed -n 's/^\([a-z ]*\):[^#]*## /\1\t/p' Makefile | expand -t 34
+	@sed -n 's/^\([a-z -]*\):[^#]*## /\1\t/p' Makefile | expand -t 34

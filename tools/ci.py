@@ -206,13 +206,16 @@ def stage_package():
 
 
 def stage_bench():
-    """One round of each, so that they do not rot; nothing is measured here."""
+    """One round of each, so that they do not rot; nothing is measured here, no peer is built."""
+    yield check("bench_peers_test.py", ["python3", "tools/bench_peers_test.py"])
     results = list(on_build(lambda: [check("build", ["ninja", "--quiet", "-C", "build-gcc",
                                                      "benches"])]))
     yield from results
     if not results[-1].failed:
         for path in sorted(glob.glob("build-gcc/bench/bench_*[!.p]", root_dir=TOP)):
             yield check(os.path.basename(path), [path, "1"])
+        yield check("bench_peers.py --quick", ["python3", "tools/bench_peers.py", "--build",
+                                               "build-gcc", "--quick", "--peers", "none"])
 
 
 def stage_lint():

@@ -2,7 +2,7 @@
 # deps.sh - install what make needs and this machine lacks; silent where all is there.
 # SPDX-License-Identifier: MIT
 #
-# Usage: tools/deps.sh build|demo|test
+# Usage: tools/deps.sh build|demo|test|peers
 # Each line of the table is a Debian package and the command that succeeds when it is not needed.
 set -eu
 
@@ -13,6 +13,10 @@ compiles() { # compiles COMPILER HEADER [FLAG...]
     shift 2
     echo "#include <$header>
 int main(void) { return 0; }" | "$compiler" -x c - -o /dev/null "$@" 2>/dev/null
+}
+
+finds() { # finds HEADER: of C or C++
+    echo "#include <$1>" | c++ -E -x c++ - >/dev/null 2>&1
 }
 
 build_table() {
@@ -49,6 +53,18 @@ libc6-dev-arm64-cross compiles aarch64-linux-gnu-gcc stdio.h
 END
 }
 
+peers_table() { # of make bench-peers; Go and Rust are not Debian's, whose releases are too old
+    build_table
+    cat <<'END'
+g++                   has g++
+libtbb-dev            finds tbb/task_group.h
+libboost-fiber-dev    finds boost/fiber/all.hpp
+libuv1-dev            finds uv.h
+libst-dev             finds st.h
+python3-venv          python3 -c 'import ensurepip, venv'
+END
+}
+
 missing() { # the packages of the table on stdin whose command fails, on one line
     while read -r package check; do
         (eval "$check") </dev/null >/dev/null 2>&1 || printf '%s ' "$package"
@@ -64,8 +80,8 @@ run_apt() {
 }
 
 case ${1:-} in
-build | demo | test) ;;
-*) echo "usage: tools/deps.sh build|demo|test" >&2 && exit 2 ;;
+build | demo | test | peers) ;;
+*) echo "usage: tools/deps.sh build|demo|test|peers" >&2 && exit 2 ;;
 esac
 
 needed=$("$1_table" | missing)

@@ -1,0 +1,3 @@
+module urdume/bench/peers
+
+go 1.26

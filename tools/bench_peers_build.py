@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""bench_peers_build.py - find, install and build the peers of bench_peers.py, or say why not.
+
+SPDX-License-Identifier: MIT
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SOURCES = os.path.join(TOP, "bench", "peers")
+BUILD_SECONDS_MAX = 540
+FLAGS = ["-O3", "-march=native", "-DNDEBUG", "-D_GNU_SOURCE", "-pthread"]
+
+
+class LeftOut(Exception):
+    """Why a peer is not in this run."""
+
+
+class Ready:
+    """A peer that can be run."""
+
+    def __init__(self, name, command, version):
+        self.name, self.command, self.version = name, command, version
+
+
+def run(command, folder=TOP, seconds=BUILD_SECONDS_MAX, **env):
+    """A command's output; LeftOut with what it said last if it fails."""
+    try:
+        done = subprocess.run(command, cwd=folder, env={**os.environ, **env}, timeout=seconds,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise LeftOut(f"{command[0]}: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise LeftOut(f"{os.path.basename(command[0])} took more than {seconds} s") from None
+    if done.returncode:
+        lines = [line for line in done.stdout.splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()] or lines[-1:] or ["no output"]
+        raise LeftOut(f"{os.path.basename(command[0])}: {errors[0].strip()[:160]}")
+    return done.stdout
+
+
+def find(program, *places):
+    """The path of a program: of PATH, or of where its installer puts it."""
+    for path in (shutil.which(program), *map(os.path.expanduser, places)):
+        if path and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def version_in(text):
+    match = re.search(r"\d+(\.\d+)+", text)
+    return match[0] if match else "?"
+
+
+def own_programs(folder):
+    """Ours, the floors and the client, from the tree's own build."""
+    if not os.path.exists(os.path.join(folder, "build.ninja")):
+        sys.exit(f"{folder} is not built: run make first")
+    done = subprocess.run(["ninja", "--quiet", "-C", folder, "compared"], check=False)
+    if done.returncode:
+        sys.exit("ours could not be built")
+    return {name: os.path.join(folder, "bench", name) for name in ("ours", "floor", "load")}
+
+
+def build_go(out):
+    go = find("go", "/usr/local/go/bin/go")
+    if not go:
+        raise LeftOut("needs Go 1.26 or newer, https://go.dev/dl")
+    program = os.path.join(out, "go")
+    run([go, "build", "-o", program, "."], os.path.join(SOURCES, "go"))
+    return [program], version_in(run([go, "version"], os.path.join(SOURCES, "go")))
+
+
+def build_rust(out, crate, binary):
+    cargo = find("cargo", "~/.cargo/bin/cargo")
+    if not cargo:
+        raise LeftOut("needs Rust 1.85 or newer, https://rustup.rs")
+    folder = os.path.join(SOURCES, "rust")
+    target = os.path.join(out, "rust")
+    run([cargo, "build", "--release", "--locked", "--target-dir", target], folder,
+        RUSTFLAGS="-C target-cpu=native")
+    with open(os.path.join(folder, "Cargo.lock"), encoding="utf-8") as lock:
+        pinned = re.search(rf'name = "{crate}"\nversion = "([^"]+)"', lock.read())
+    return [os.path.join(target, "release", binary)], pinned[1] if pinned else "?"
+
+
+def build_c(out, name, source, *libraries, version=None):
+    program = os.path.join(out, name)
+    path = os.path.join(SOURCES, source)
+    compiler = ["g++", "-std=c++20"] if source.endswith(".cpp") else ["gcc", "-std=gnu17"]
+    run([*compiler, *FLAGS, path, "-o", program, *libraries, "-lm"])
+    return [program], run(["dpkg-query", "-W", "-f", "${Version}", version]).strip()
+
+
+def build_python(out, module, *arguments):
+    venv = os.path.join(out, "python")
+    python = os.path.join(venv, "bin", "python")
+    stamp = os.path.join(venv, "requirements.txt")
+    wanted = os.path.join(SOURCES, "python", "requirements.txt")
+    with open(wanted, encoding="utf-8") as text:
+        pins = text.read()
+    if not os.path.exists(stamp) or open(stamp, encoding="utf-8").read() != pins:
+        run([sys.executable, "-m", "venv", "--clear", venv])
+        run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+             "--require-hashes", "-r", wanted])
+        shutil.copy(wanted, stamp)
+    version = run([python, "--version"]).split()[1]
+    if module != "asyncio":
+        pinned = re.search(rf"^{module}==(\S+)", pins, re.M)
+        version = f"{pinned[1]} on Python {version}"
+    source = "gevent_rows.py" if module == "gevent" else "asyncio_rows.py"
+    return [python, os.path.join(SOURCES, "python", source), *arguments], version
+
+
+class Peer:
+    """A peer and how it is built: build(out) gives its command and its version."""
+
+    def __init__(self, name, title, build):
+        self.name, self.title, self.build = name, title, build
+
+
+PEERS = [
+    Peer("go", "Go", build_go),
+    Peer("tokio", "Tokio", lambda out: build_rust(out, "tokio", "tokio")),
+    Peer("tokio-mimalloc", "Tokio with mimalloc",
+         lambda out: build_rust(out, "tokio", "tokio-mimalloc")),
+    Peer("rayon", "rayon", lambda out: build_rust(out, "rayon", "rayon")),
+    Peer("crossbeam", "crossbeam",
+         lambda out: build_rust(out, "crossbeam-channel", "crossbeam")),
+]
+
+
+def install():
+    """What Debian has of it; without apt-get the peers say what they miss."""
+    done = subprocess.run([os.path.join(TOP, "tools", "deps.sh"), "peers"], check=False,
+                          stdin=subprocess.DEVNULL)
+    if done.returncode:
+        print("going on with what is there", flush=True)
+
+
+def build_peers(names, folder, may_install):
+    """Build the named peers: those that can be run, and the reasons of the others."""
+    if not names:
+        return [], {}
+    if may_install:
+        install()
+    out = os.path.join(folder, "peers")
+    os.makedirs(out, exist_ok=True)
+    ready, left_out = [], {}
+    for peer in PEERS:
+        if peer.name not in names:
+            continue
+        print(f"building {peer.title}", flush=True)
+        try:
+            command, version = peer.build(out)
+            ready.append(Ready(peer.name, command, version))
+        except LeftOut as reason:
+            left_out[peer.name] = str(reason)
+    return ready, left_out

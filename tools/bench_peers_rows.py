@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""bench_peers_rows.py - the rows of bench_peers.py: what is done, how often, by whom in what size.
+
+SPDX-License-Identifier: MIT
+"""
+
+ONE_THREAD = ("st", "libuv", "asyncio", "uvloop", "gevent")  # they have no second worker
+PYTHON = ("asyncio", "uvloop", "gevent")
+
+
+class Metric:
+    """One figure that a row gives; lower is better."""
+
+    def __init__(self, key, name, title):
+        self.key, self.name, self.title = key, name, title
+
+
+class Row:
+    """One piece of work."""
+
+    def __init__(self, name, group, title, program, workers, size, **more):
+        self.name, self.group, self.program = name, group, program
+        self.workers, self.size = workers, size
+        self.sizes = more.pop("sizes", {})      # of peers that are too slow for `size`
+        self.seconds = more.pop("seconds", {})  # of sleepers: how long they sleep
+        self.quick = more.pop("quick", 20000)   # the size that only shows that it runs
+        self.limit = more.pop("limit", 30)      # seconds for one process
+        self.weight = more.pop("weight", 1)     # share of the whole time
+        self.free = more.pop("free", False)     # not pinned, though it has one worker
+        self.server = more.pop("server", False)
+        self.without = more.pop("without", ())
+        metrics = more.pop("metrics", None) or [(program, title)]
+        self.metrics = [Metric(key, name if key == program else key, text)
+                        for key, text in metrics]
+        assert not more, more
+
+    def wants(self, peer):
+        return peer not in self.without
+
+
+def sizes(slow, *names, **others):
+    return {**dict.fromkeys(names, slow), **others}
+
+
+ROWS = [
+    Row("spawn-1", "tasks", "start and join, 1 worker", "spawn", 1, 1000000,
+        sizes=sizes(50000, *PYTHON, st=300000, fiber=300000)),
+    Row("spawn-2", "tasks", "start and join, 2 workers", "spawn", 2, 1000000,
+        sizes={"fiber": 50000}, without=ONE_THREAD),
+    Row("yield", "tasks", "yield", "yield", 1, 2000000, sizes=sizes(100000, *PYTHON)),
+    Row("pingpong-1", "messages", "there and back, 1 worker", "pingpong", 1, 500000,
+        sizes=sizes(30000, *PYTHON)),
+    Row("pingpong-2", "messages", "there and back, 2 workers", "pingpong", 2, 300000,
+        sizes={"fiber": 5000}, without=ONE_THREAD),
+    Row("apart", "messages", "there and back, kept apart", "apart", 2, 50000,
+        sizes=sizes(5000, "go", "fiber", "crossbeam", tokio=20000, **{"tokio-mimalloc": 20000}),
+        without=ONE_THREAD),
+    Row("wake", "messages", "wake an idle program, p50", "wake", 2, 300, free=True, quick=20,
+        metrics=[("wake.p50", "wake an idle program, p50"),
+                 ("wake.p99", "wake an idle program, p99")]),
+    Row("chan", "messages", "bounded channel, 4 to 4, 2 workers", "chan", 2, 400000,
+        sizes=sizes(40000, *PYTHON)),
+    Row("skynet-1", "trees", "skynet, 1 M leaves, 1 worker", "skynet", 1, 1000000, weight=2,
+        quick=1000,
+        sizes=sizes(10000, *PYTHON, fiber=10000, st=100000)),
+    Row("skynet-2", "trees", "skynet, 1 M leaves, 2 workers", "skynet", 2, 1000000, weight=2,
+        quick=1000,
+        sizes={"fiber": 10000}, without=ONE_THREAD),
+    Row("fib-1", "trees", "fib(32), a spawn a call, 1 worker", "fib", 1, 32, quick=15,
+        sizes={"go": 24, "tokio": 24, "tokio-mimalloc": 24, "openmp": 27, "onetbb": 27}),
+    Row("fib-2", "trees", "fib(32), a spawn a call, 2 workers", "fib", 2, 32, quick=15,
+        sizes={"go": 24, "tokio": 24, "tokio-mimalloc": 24, "openmp": 27, "onetbb": 27}),
+    Row("for-even", "loops", "parallel for, even", "for-even", 2, 1000000),
+    Row("for-uneven", "loops", "parallel for, uneven", "for-uneven", 2, 1000000),
+    Row("for-nested", "loops", "parallel for, nested", "for-nested", 2, 1000000),
+    Row("for-memory", "loops", "parallel for, memory-bound", "for-memory", 2, 8000000),
+    Row("reduce", "loops", "parallel reduce", "reduce", 2, 1000000),
+    Row("sort", "loops", "parallel sort", "sort", 2, 1000000),
+    Row("mutex-1", "locks", "mutex, uncontended", "mutex", 1, 2000000,
+        sizes=sizes(100000, *PYTHON)),
+    Row("mutex-2", "locks", "mutex, 1000 tasks, 2 workers", "mutex-many", 2, 1000000,
+        sizes=sizes(100000, "fiber", *PYTHON)),
+    Row("sleepers", "waiting", "1 M sleepers: bytes each", "sleepers", 1, 1000000,
+        weight=4, limit=60, sizes=sizes(50000, *PYTHON, "fiber", st=200000),
+        seconds={"ours": 3, "tokio": 3, "tokio-mimalloc": 3, "go": 10, "st": 3, "fiber": 2},
+        metrics=[("sleepers.bytes", "1 M sleepers: bytes each"),
+                 ("sleepers.start", "1 M sleepers: to start"),
+                 ("sleepers.wake", "1 M sleepers: to wake all")]),
+    Row("timers-fire", "waiting", "1 M timers in a second: CPU", "timers-fire", 1, 1000000,
+        weight=3, limit=40, sizes=sizes(200000, "gevent"),
+        metrics=[("timers-fire.cpu", "1 M timers in a second: CPU"),
+                 ("timers-fire.late", "1 M timers in a second: late, mean"),
+                 ("timers-fire.latest", "1 M timers in a second: latest")]),
+    Row("timers-set", "waiting", "1 M timers set, cancelled: CPU", "timers-set", 1, 1000000,
+        sizes=sizes(200000, "gevent")),
+    Row("echo", "network", "TCP echo: CPU a request", "echo", 1, 1, weight=4, server=True,
+        metrics=[("echo.cpu", "TCP echo: CPU a request"),
+                 ("echo.time", "TCP echo: time a request"),
+                 ("echo.p99", "TCP echo: latency, p99")]),
+]
