@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT
  *
  * All-zero is a valid lock; no init, no fini.  A task waits without holding up its worker, a thread
- * waits in the kernel; both on one lock at once.  Waiters are served in order.
+ * waits in the kernel; both on one lock at once.
  */
 #ifndef URD_LOCK_H
 #define URD_LOCK_H
@@ -13,10 +13,17 @@
 
 URD_BEGIN_DECLS
 
+/*
+ * A mutex.  Nobody starves: waiters are served in the order in which they came, and though who runs
+ * and locks may overtake the first of them, while it is on its way, an unlock gives the mutex to a
+ * waiter that has found it taken four times, or that is the first and has waited for 1 ms.
+ * Once it is unlocked, whoever locks it next may free its memory.
+ */
 typedef struct urd_mutex {
-    uintptr_t owner;          /* atomic: the task that holds it, or 0; bit 0: somebody waits */
-    int lock;                 /* guards waiters */
-    struct urd__link waiters; /* all-zero: empty */
+    uintptr_t owner;          /* atomic: the task that holds it, or 0; and bits of mutex.c */
+    struct urd__worker *home; /* atomic: the owner's worker, or NULL */
+    struct urd__link waiters; /* under lock; all-zero: empty */
+    int lock;
     long reserved[1];
 } urd_mutex;
 

@@ -46,6 +46,13 @@ static inline void urd__list_push_tail(urd__link *head, urd__link *link)
     head->prev = link;
 }
 
+static inline void urd__list_push_head(urd__link *head, urd__link *link)
+{
+    if (head->next == NULL)
+        urd__list_init(head);
+    urd__list_push_tail(head->next, link);
+}
+
 static inline void urd__list_remove(urd__link *link)
 {
     urd__link *prev = link->prev, *next = link->next;

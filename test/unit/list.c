@@ -64,7 +64,11 @@ TEST(pushes_removes_and_pops_leave_what_an_array_would_hold)
         int n = 0;
         for (int step = 0; step < STEPS; step++) {
             struct item *item = &items[test_random(ITEMS)];
-            if (!urd__list_linked(&item->link)) {
+            if (!urd__list_linked(&item->link) && test_random(4) == 0) {
+                urd__list_push_head(&head, &item->link);
+                memmove(&model[1], &model[0], sizeof *model * (size_t)n++);
+                model[0] = item;
+            } else if (!urd__list_linked(&item->link)) {
                 urd__list_push_tail(&head, &item->link);
                 model[n++] = item;
             } else if (test_random(2) == 0) {

@@ -6,7 +6,10 @@
 #include <pthread.h>
 
 #include "base/atomic.h"
+#include "core/task.h"
+#include "core/worker.h"
 #include "runs.h"
+#include "sync/mutex.h"
 
 static urd_mutex mutex;
 static long counter; /* not atomic: the mutex guards it */
@@ -130,50 +133,114 @@ static int in_order(void *arg)
     CHECK_EQ(urd_sleep(100), 0);
     CHECK_EQ(next, 0);
     urd_mutex_unlock(&mutex);
-    CHECK_EQ(urd_mutex_trylock(&mutex), -EAGAIN); /* handed over: nobody can overtake */
     CHECK_EQ(urd_scope_join(&s), 0);
     for (int i = 0; i < TURNS; i++)
         CHECK_EQ(order[i], i);
     return 0;
 }
 
-TEST(an_unlock_hands_over_to_who_came_first)
+TEST(waiters_are_served_in_the_order_in_which_they_came)
 {
     run_seeds(30, in_order);
 }
 
+/* ---- Nobody starves -------------------------------------------------------------------------- */
+
+enum { OVERTAKEN_MAX = 4 }; /* as the manual says */
+
+static struct {
+    urd_time held; /* so long each time */
+    int rounds;    /* atomic: times that the hog has unlocked */
+    int enough;    /* atomic */
+} hog;
+
 static int lock_again_and_again(void *arg)
 {
-    int *done = arg;
-    for (int i = 0; i < 5; i++) {
+    (void)arg;
+    while (!urd__load_acq(&hog.enough)) {
         CHECK_EQ(urd_mutex_lock(&mutex), 0);
-        let_others_run(); /* somebody always waits */
+        CHECK_EQ(urd_sleep(hog.held), 0); /* whoever waits comes as far as he gets */
+        urd__add_ar(&hog.rounds, 1);
         urd_mutex_unlock(&mutex);
     }
-    ++*done;
+    return 0;
+}
+
+static int lock_beside_the_hog(void *arg)
+{
+    (void)arg;
+    int before = urd__load_acq(&hog.rounds);
+    CHECK_EQ(urd_mutex_lock(&mutex), 0);
+    urd__store_rel(&hog.enough, 1);
+    CHECK_LE(urd__load_acq(&hog.rounds) - before, hog.held < URD_MS ? OVERTAKEN_MAX + 1 : 2);
+    urd_mutex_unlock(&mutex);
     return 0;
 }
 
 static int nobody_starves(void *arg)
 {
-    (void)arg;
-    int done = 0;
+    hog.held = *(urd_time *)arg;
+    hog.rounds = hog.enough = 0;
     urd_scope s;
     urd_scope_open(&s);
-    urd_go(&s, lock_again_and_again, &done);
+    urd_go(&s, lock_again_and_again, NULL);
     CHECK_EQ(urd_sleep(1), 0);
-    urd_time start = urd_now();
-    CHECK_EQ(urd_mutex_lock(&mutex), 0);
-    CHECK_LE(urd_now() - start, 1);
-    CHECK_EQ(done, 0);
-    urd_mutex_unlock(&mutex);
+    CHECK_EQ(urd_spawn(&s, URD_TASK, lock_beside_the_hog, NULL, 0), 0);
+    CHECK_EQ(urd_scope_wait(&s), 0);
+    urd__store_rel(&hog.enough, 0);
+    urd_go(&s, lock_again_and_again, NULL);
+    CHECK_EQ(urd_sleep(1), 0);
+    CHECK_EQ(urd_spawn(&s, URD_THREAD, lock_beside_the_hog, NULL, 0), 0);
     CHECK_EQ(urd_scope_join(&s), 0);
     return 0;
 }
 
-TEST(who_unlocks_and_locks_again_queues_behind_the_waiters)
+static int short_sections(void *arg)
 {
-    test_run(nobody_starves);
+    (void)arg;
+    urd_time held = 10; /* the waiter comes in the middle */
+    return nobody_starves(&held);
+}
+
+static int long_sections(void *arg)
+{
+    (void)arg;
+    urd_time held = URD_MS;
+    return nobody_starves(&held);
+}
+
+TEST(a_waiter_is_overtaken_four_times_and_then_given_the_mutex)
+{
+    run_seeds(20, short_sections);
+}
+
+TEST(a_waiter_of_a_millisecond_is_given_the_mutex)
+{
+    run_seeds(20, long_sections);
+}
+
+static int who_unlocks_may_lock_again(void *arg)
+{
+    (void)arg;
+    int turn = 0;
+    next = 0;
+    CHECK_EQ(urd_mutex_lock(&mutex), 0);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, lock_in_turn, &turn);
+    CHECK_EQ(urd_sleep(2), 0);
+    urd_mutex_unlock(&mutex);
+    CHECK_EQ(urd_mutex_trylock(&mutex), 0); /* while the waiter is on his way */
+    CHECK_EQ(next, 0);
+    urd_mutex_unlock(&mutex);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(next, 1);
+    return 0;
+}
+
+TEST(who_runs_may_overtake_a_waiter_on_his_way)
+{
+    test_run(who_unlocks_may_lock_again);
 }
 
 static int try_it(void *arg)
@@ -201,6 +268,28 @@ static int trylock(void *arg)
     CHECK_EQ(urd_spawn(&s, URD_THREAD, try_it, &free, 0), 0);
     CHECK_EQ(urd_scope_join(&s), 0);
     return 0;
+}
+
+static int owner_is_known(void *arg)
+{
+    (void)arg;
+    CHECK_PTR(urd__mutex_owner(&mutex), NULL);
+    CHECK_EQ(urd_mutex_lock(&mutex), 0);
+    CHECK_PTR(urd__mutex_owner(&mutex), urd__task_self());
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, adds, NULL);
+    let_others_run(); /* it waits now */
+    CHECK_PTR(urd__mutex_owner(&mutex), urd__task_self());
+    urd_mutex_unlock(&mutex);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_PTR(urd__mutex_owner(&mutex), NULL);
+    return 0;
+}
+
+TEST(a_report_can_find_the_owner)
+{
+    run_seeds(10, owner_is_known);
 }
 
 TEST(trylock_takes_a_free_mutex_and_says_EAGAIN_otherwise)
@@ -344,13 +433,13 @@ static void relock_by_a_thread(void)
 
 TEST(unlock_by_a_stranger_aborts_naming_the_job)
 {
-    CHECK_ABORTS(unlock_by_a_stranger, "urd_mutex_unlock: the mutex is held by another");
+    CHECK_ABORTS(unlock_by_a_stranger, "urd_mutex_unlock: the lock is held by another");
     CHECK_ABORTS(unlock_by_a_stranger, "started at stranger.c:1");
-    CHECK_ABORTS(unlock_of_a_free_one, "urd_mutex_unlock: the mutex is not locked");
+    CHECK_ABORTS(unlock_of_a_free_one, "urd_mutex_unlock: the lock is not held");
 }
 
 TEST(locking_a_mutex_that_one_holds_aborts)
 {
-    CHECK_ABORTS(relock, "urd_mutex_lock: the caller holds this mutex already");
-    CHECK_ABORTS(relock_by_a_thread, "urd_mutex_lock: the caller holds this mutex already");
+    CHECK_ABORTS(relock, "urd_mutex_lock: the caller holds this lock already");
+    CHECK_ABORTS(relock_by_a_thread, "urd_mutex_lock: the caller holds this lock already");
 }

@@ -1,0 +1,32 @@
+/*
+ * mutex.h - what the locks that are made of a mutex use of it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef URD_SYNC_MUTEX_H
+#define URD_SYNC_MUTEX_H
+
+#include "core/wait.h"
+
+/* As what a mutex is locked: for reports, and for the message of an abort. */
+typedef struct urd__mutex_use {
+    urd__reason reason;
+    const char *lock, *unlock; /* names of the calls */
+} urd__mutex_use;
+
+/* On the waiter's stack. */
+typedef struct urd__mutex_waiter {
+    urd__waiter waiter;
+    int64_t since; /* these are its own while it is on no list, else under the list's lock */
+    int losses;    /* times it was woken and found the mutex taken */
+    bool given;    /* the mutex is its own */
+} urd__mutex_waiter;
+
+/* `on` is the object of that reason. */
+int urd__mutex_lock_as(urd_mutex *m, const urd__mutex_use *use, const void *on);
+void urd__mutex_unlock_as(urd_mutex *m, const urd__mutex_use *use);
+
+/* Who holds it; NULL: nobody. */
+urd__task *urd__mutex_owner(const urd_mutex *m);
+
+#endif
