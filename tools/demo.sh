@@ -26,7 +26,7 @@ compare() { # compare NAME [ARG...]
 compare bolo
 compare primes
 compare hash_files "$folder"
-compare counter_locked 20000
+compare counter_locked
 
 printf '\nThe timelines, to open in a browser:\n'
 for page in "$pages"/*.html; do
