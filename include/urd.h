@@ -28,6 +28,7 @@
 #include "urd/lock.h"
 #include "urd/run.h"
 #include "urd/scope.h"
+#include "urd/select.h"
 #include "urd/shared.h"
 #include "urd/time.h"
 

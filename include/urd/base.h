@@ -34,6 +34,18 @@
 #define URD_MUST_USE
 #endif
 
+/* All-zero, for an initialiser. */
+#ifdef __cplusplus
+#define URD_ZERO_                                                                                  \
+    {                                                                                              \
+    }
+#else
+#define URD_ZERO_                                                                                  \
+    {                                                                                              \
+        0                                                                                          \
+    }
+#endif
+
 /* The place of a call, "file.c:12": reports name the line on which a job was started. */
 #define URD_HERE_(line) #line
 #define URD_HERE_LINE(line) URD_HERE_(line)
@@ -50,6 +62,14 @@ struct urd__link {
 struct urd__member {
     struct urd__link link;
     void (*cancel)(struct urd__member *, struct urd_scope *); /* NULL: the member is a scope */
+};
+struct urd__waiter {
+    struct urd__link link;  /* under the object's lock */
+    struct urd__task *task; /* these are set before it is enqueued */
+    uint64_t word;
+    void *value;  /* the object's business */
+    int result;   /* written by who claimed it */
+    bool claimed; /* the same */
 };
 struct urd__heap_node {
     struct urd__heap_node *child, *next, *prev;

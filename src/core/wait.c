@@ -143,8 +143,10 @@ urd__waiter *urd__wait_pop(urd__link *list)
 {
     for (urd__link *link; (link = urd__list_pop(list)) != NULL;) {
         urd__waiter *waiter = urd__container(link, urd__waiter, link);
-        if (urd__wait_claim(waiter->task, waiter->word))
+        if (urd__wait_claim(waiter->task, waiter->word)) {
+            waiter->claimed = true;
             return waiter;
+        }
     }
     return NULL;
 }

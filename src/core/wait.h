@@ -45,7 +45,9 @@ enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATE
     X(URD__ON_MUTEX, INSIDE, "mutex")                                                              \
     X(URD__ON_EVENT, INSIDE, "event")                                                              \
     X(URD__ON_CHAN_SEND, INSIDE, "room in channel")                                                \
-    X(URD__ON_CHAN_RECV, INSIDE, "a value from channel")
+    X(URD__ON_CHAN_RECV, INSIDE, "a value from channel")                                           \
+    X(URD__ON_SELECT, INSIDE, "one of the arms of select") /* urd__select of sync/select.h */      \
+    X(URD__ON_SELECT_UNTIL, OUTSIDE, "one of the arms of select, or a time") /* the same */
 
 typedef enum urd__reason {
 #define URD__REASON_NAME(name, ends, words) name,
@@ -54,14 +56,8 @@ typedef enum urd__reason {
         URD__REASON_COUNT
 } urd__reason;
 
-/* On the waiter's stack. */
-typedef struct urd__waiter {
-    urd__link link;  /* under the object's lock */
-    urd__task *task; /* these are set before it is enqueued */
-    uint64_t word;
-    void *value; /* the object's business */
-    int result;  /* written by who claimed it */
-} urd__waiter;
+/* On the waiter's stack, or in its urd_op; in urd/base.h. */
+typedef struct urd__waiter urd__waiter;
 
 /* 0, or -ECANCELED.  Afterwards a cancel of the task's scope finds the task. */
 int urd__wait_enter(urd__task *self);

@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "core/wait.h"
+#include "sync/chan.h"
 
 void urd_chan_init(urd_chan *c, size_t elem_bytes, void *ring, size_t slots)
 {
@@ -90,7 +91,11 @@ static int try_recv(urd_chan *c, void *v, urd__task **wake)
     return c->closed ? -EPIPE : -EAGAIN;
 }
 
-/* v is read when sending, written when receiving. */
+int urd__chan_try(urd_chan *c, bool send, void *v, urd__task **wake)
+{
+    return send ? try_send(c, v, wake) : try_recv(c, v, wake);
+}
+
 static int transfer(urd_chan *c, void *v, bool send, bool wait)
 {
     urd__task *self = wait ? urd__task_self() : NULL, *wake = NULL;
@@ -98,7 +103,7 @@ static int transfer(urd_chan *c, void *v, bool send, bool wait)
     if (rc)
         return rc;
     urd__lock(&c->lock);
-    rc = send ? try_send(c, v, &wake) : try_recv(c, v, &wake);
+    rc = urd__chan_try(c, send, v, &wake);
     if (rc == -EAGAIN && wait) {
         urd__waiter waiter = {.value = v};
         rc = urd__wait_on(self, send ? &c->senders : &c->receivers, &c->lock, &waiter,

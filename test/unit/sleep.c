@@ -263,7 +263,9 @@ static int wait_until(void *arg)
 {
     urd_time when = *(urd_time *)arg;
     waiter_task = urd__task_self();
-    CHECK_EQ(urd__wait_enter(waiter_task), 0);
+    int rc = urd__wait_enter(waiter_task);
+    if (rc) /* the deadline was first */
+        return rc;
     waiter_word = urd__wait_begin(waiter_task, waiter_task->scope, URD__ON_NOTHING, NULL);
     return urd__wait_end_until(waiter_task, waiter_word, when);
 }

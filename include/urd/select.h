@@ -1,0 +1,103 @@
+/*
+ * select.h - wait for the first of several things.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ *     urd_op ops[] = {urd_op_recv(&numbers, &n), urd_op_event(&stop), urd_op_until(when)};
+ *     switch (urd_select(ops, 3)) {
+ *     case 0: ...
+ *
+ * Exactly one arm happens; the others are untouched: nothing was sent, received or written there.
+ * Where several can happen at once, each is as likely as the others.  Arms may be used again for
+ * the next select.
+ */
+#ifndef URD_SELECT_H
+#define URD_SELECT_H
+
+#include "urd/chan.h"
+#include "urd/job.h"
+#include "urd/lock.h"
+#include "urd/time.h"
+
+URD_BEGIN_DECLS
+
+typedef enum urd_op_kind {
+    URD_OP_SEND,  /* the value at `from` into `chan` */
+    URD_OP_RECV,  /* from `chan` into `to` */
+    URD_OP_EVENT, /* `event` is set */
+    URD_OP_JOB,   /* `job` has ended */
+    URD_OP_UNTIL  /* the time `when` has come */
+} urd_op_kind;
+
+typedef struct urd_op {
+    urd_op_kind kind;
+    int result; /* of the arm that happened: 0; -EPIPE the channel is closed; the job's result */
+    union {
+        urd_chan *chan;
+        urd_event *event;
+        urd_job *job;
+        urd_time when;
+    };
+    union {
+        const void *from;
+        void *to;
+    };
+    struct urd__waiter waiter; /* private, as what follows */
+    unsigned drawn, sorted;
+    long reserved[1];
+} urd_op;
+
+static inline urd_op urd_op_send(urd_chan *c, const void *v)
+{
+    urd_op op = URD_ZERO_;
+    op.kind = URD_OP_SEND;
+    op.chan = c;
+    op.from = v;
+    return op;
+}
+
+static inline urd_op urd_op_recv(urd_chan *c, void *v)
+{
+    urd_op op = URD_ZERO_;
+    op.kind = URD_OP_RECV;
+    op.chan = c;
+    op.to = v;
+    return op;
+}
+
+static inline urd_op urd_op_event(urd_event *e)
+{
+    urd_op op = URD_ZERO_;
+    op.kind = URD_OP_EVENT;
+    op.event = e;
+    return op;
+}
+
+static inline urd_op urd_op_job(urd_job *j)
+{
+    urd_op op = URD_ZERO_;
+    op.kind = URD_OP_JOB;
+    op.job = j;
+    return op;
+}
+
+static inline urd_op urd_op_until(urd_time when)
+{
+    urd_op op = URD_ZERO_;
+    op.kind = URD_OP_UNTIL;
+    op.when = when;
+    return op;
+}
+
+/*
+ * Wait until one of the n arms happens; returns its index.  An arm on a closed channel happens at
+ * once, with the result -EPIPE.  -ECANCELED: none has happened.
+ */
+int urd_select(urd_op *ops, int n) URD_MUST_USE;
+
+/* The same without waiting: -EAGAIN instead.  No cancel point. */
+int urd_tryselect(urd_op *ops, int n) URD_MUST_USE;
+
+URD_END_DECLS
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * select.c - every schedule of selects that meet each other, sends, closes, events and cancels.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * What was sent was received, by one arm, and nothing else was; a select that has returned has left
+ * every queue.
+ * All are sampled but one; without that the first has 127,804 schedules.
+ */
+#include "model_core.h"
+
+#include "core/sleep.c"
+#include "sync/chan.c"
+#include "sync/event.c"
+#include "sync/select.c"
+
+enum { SAMPLES = 6000, VALUES = EXPLORE_THREADS_MAX };
+
+static urd_chan a, b;
+static urd_event event;
+static int sent[VALUES], received[VALUES];
+static int happened, cancelled, timed_out;
+
+bool urd_job_alive(const urd_job *j)
+{
+    (void)j;
+    return true;
+}
+
+int urd_yield(void)
+{
+    return 0;
+}
+
+static void setup(void)
+{
+    core_setup();
+    memset(sent, 0, sizeof sent);
+    memset(received, 0, sizeof received);
+    happened = cancelled = timed_out = 0;
+    threads_turn = 0;
+    event = (urd_event){0};
+    urd_chan_init(&a, sizeof(int), NULL, 0);
+    urd_chan_init(&b, sizeof(int), NULL, 0);
+}
+
+/* A select of two channel arms and maybe a third; what it did goes into the books. */
+static void select_and_note(urd_op *ops, int n)
+{
+    int chosen = urd_select(ops, n);
+    explore_assert(chosen == -ECANCELED || (chosen >= 0 && chosen < n));
+    for (int i = 0; i < n; i++) {
+        if (ops[i].kind != URD_OP_RECV)
+            continue;
+        int value = *(int *)ops[i].to;
+        bool got = i == chosen && ops[i].result == 0;
+        explore_assert(got ? value >= 0 && value < VALUES : value == -1);
+        if (got)
+            explore_ghost_add(&received[value], 1);
+    }
+    if (chosen < 0) {
+        explore_ghost_add(&cancelled, 1);
+    } else {
+        explore_ghost_add(ops[chosen].kind == URD_OP_UNTIL ? &timed_out : &happened, 1);
+        if (ops[chosen].kind == URD_OP_SEND && ops[chosen].result == 0)
+            explore_ghost_add(&sent[*(const int *)ops[chosen].from], 1);
+    }
+    leave(ops, (size_t)n * sizeof *ops);
+}
+
+static void send_a_or_recv_b(void)
+{
+    int out = explore_self(), in = -1;
+    urd_op ops[2] = {urd_op_send(&a, &out), urd_op_recv(&b, &in)};
+    select_and_note(ops, 2);
+}
+
+static void recv_a_or_send_b(void)
+{
+    int out = explore_self(), in = -1;
+    urd_op ops[2] = {urd_op_recv(&a, &in), urd_op_send(&b, &out)};
+    select_and_note(ops, 2);
+}
+
+static void recv_either(void)
+{
+    int in_a = -1, in_b = -1;
+    urd_op ops[2] = {urd_op_recv(&b, &in_b), urd_op_recv(&a, &in_a)};
+    select_and_note(ops, 2);
+}
+
+static void recv_a_or_event(void)
+{
+    int in = -1;
+    urd_op ops[2] = {urd_op_recv(&a, &in), urd_op_event(&event)};
+    select_and_note(ops, 2);
+}
+
+static void recv_a_in_time(void)
+{
+    int in = -1;
+    urd_op ops[2] = {urd_op_recv(&a, &in), urd_op_until(1)};
+    select_and_note(ops, 2);
+}
+
+static void send_unless_it_waits(urd_chan *c)
+{
+    int out = explore_self();
+    int rc = urd_chan_trysend(c, &out);
+    explore_assert(rc == 0 || rc == -EAGAIN || rc == -EPIPE);
+    if (rc == 0)
+        explore_ghost_add(&sent[out], 1);
+}
+
+static void try_send_a(void)
+{
+    send_unless_it_waits(&a);
+}
+
+static void send_b(void)
+{
+    int out = explore_self();
+    if (urd_chan_send(&b, &out) == 0)
+        explore_ghost_add(&sent[out], 1);
+}
+
+static void close_b(void)
+{
+    urd_chan_close(&b);
+}
+
+static void set_event(void)
+{
+    urd_event_set(&event);
+}
+
+static void cancel_scope(void)
+{
+    urd_scope_cancel(&scope, -ECANCELED);
+}
+
+static void books_agree(void)
+{
+    core_finish();
+    for (int i = 0; i < VALUES; i++)
+        explore_assert(sent[i] == received[i] && sent[i] <= 1);
+    explore_assert(urd__list_empty(&event.waiters));
+    urd_chan_fini(&a);
+    urd_chan_fini(&b);
+}
+
+static void both_happened(void)
+{
+    books_agree();
+    explore_assert(happened == 2 && cancelled == 0);
+}
+
+static void one_happened(void)
+{
+    books_agree();
+    explore_assert(happened == 1 && cancelled == 0);
+}
+
+const struct explore_model explore_models[] = {
+    {.name = "two_selects_meet_on_one_of_two_channels",
+     .setup = setup,
+     .threads = {send_a_or_recv_b, recv_a_or_send_b},
+     .thread_names = {"select", "other select"},
+     .random = SAMPLES,
+     .finish = both_happened},
+    {.name = "a_select_beside_a_close_and_a_send",
+     .setup = setup,
+     .threads = {recv_either, close_b, try_send_a},
+     .thread_names = {"select", "closer", "sender"},
+     .random = SAMPLES,
+     .finish = one_happened},
+    {.name = "an_event_and_a_value_at_once",
+     .setup = setup,
+     .threads = {recv_a_or_event, set_event, try_send_a},
+     .thread_names = {"select", "setter", "sender"},
+     .random = SAMPLES,
+     .finish = one_happened},
+    {.name = "a_select_is_cancelled_as_a_value_comes",
+     .setup = setup,
+     .threads = {recv_either, try_send_a, cancel_scope},
+     .thread_names = {"select", "sender", "canceller"},
+     .random = SAMPLES,
+     .finish = books_agree},
+    {.name = "two_selects_are_cancelled_as_they_meet",
+     .setup = setup,
+     .threads = {send_a_or_recv_b, recv_a_or_send_b, cancel_scope},
+     .thread_names = {"select", "other select", "canceller"},
+     .random = SAMPLES,
+     .finish = books_agree},
+    {.name = "a_time_comes_beside_a_value",
+     .setup = setup,
+     .threads = {recv_a_in_time, try_send_a},
+     .thread_names = {"select", "sender"},
+     .finish = books_agree},
+    {.name = "two_selects_and_one_value",
+     .setup = setup,
+     .threads = {recv_either, recv_either, send_b, close_b},
+     .thread_names = {"select", "other select", "sender", "closer"},
+     .random = SAMPLES,
+     .finish = books_agree},
+    {.name = NULL},
+};
