@@ -71,14 +71,10 @@ struct urd__waiter {
     int result;   /* written by who claimed it */
     bool claimed; /* the same */
 };
-struct urd__heap_node {
-    struct urd__heap_node *child, *next, *prev;
-};
 struct urd__timer {
-    struct urd__heap_node node; /* under the heap's lock */
-    int64_t when;               /* under the heap's lock */
-    struct urd__timers *timers; /* atomic: the heap it was last put into, or NULL */
-    bool queued;                /* under the heap's lock */
+    struct urd__link link;      /* under the wheel's lock */
+    int64_t when;               /* under the wheel's lock */
+    struct urd__timers *timers; /* atomic: the wheel it was last put into, or NULL */
     void (*fire)(struct urd__timer *);
 };
 

@@ -76,4 +76,13 @@ static inline urd__link *urd__list_pop(urd__link *head)
     return first;
 }
 
+/* Move all links of `from`, which is a ring and not empty, into `to`, which is empty. */
+static inline void urd__list_take_all(urd__link *to, urd__link *from)
+{
+    *to = *from;
+    to->next->prev = to;
+    to->prev->next = to;
+    urd__list_init(from);
+}
+
 #endif

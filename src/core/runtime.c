@@ -119,7 +119,8 @@ static void loop_main(void *arg)
 
 static int init_worker(urd__worker *worker, unsigned index)
 {
-    *worker = (urd__worker){.index = index, .tick = 1};
+    worker->index = index; /* what is not set here is zero */
+    worker->tick = 1;
     worker->idle.worker = worker;
     worker->random = (urd__rt.seed ? urd__rt.seed : 1) * UINT64_C(0x9E3779B97F4A7C15) + index + 1;
     urd__timers_init(&worker->timers);
@@ -139,6 +140,12 @@ static int init_first_loop(urd__worker *worker)
     urd__sanitize_born(&worker->idle);
     worker->idle.context = urd__switch_make(top, loop_main, worker);
     return 0;
+}
+
+/* Mapped, as most slots of the timers are never touched. */
+static size_t workers_bytes(void)
+{
+    return sizeof(urd__worker) * urd__rt.nworkers;
 }
 
 /* Ends the threads that were started, and frees what there is, in the reverse order of start. */
@@ -161,7 +168,7 @@ static long stop(unsigned threads)
         urd__overflow_stack_free(worker->signal_stack);
     }
     urd__worker_self = NULL;
-    urd__os_free(urd__rt.workers);
+    urd__os_unmap(urd__rt.workers, workers_bytes());
     urd__stacks_close();
     urd__overflow_uninstall();
     urd__symbols_close();
@@ -173,11 +180,13 @@ static int start(void)
     int rc = urd__stacks_open(urd__rt.stack_bytes);
     if (rc)
         return rc;
-    urd__rt.workers = urd__os_alloc_aligned(64, sizeof(urd__worker) * urd__rt.nworkers);
-    if (!urd__rt.workers) {
+    void *workers;
+    rc = urd__os_map(&workers, workers_bytes());
+    if (rc) {
         urd__stacks_close();
-        return -ENOMEM;
+        return rc;
     }
+    urd__rt.workers = workers;
     urd__overflow_install();
     unsigned threads = 0;
     for (unsigned i = 0; i < urd__rt.nworkers && rc == 0; i++)

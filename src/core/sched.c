@@ -163,7 +163,7 @@ void urd__worker_fire_timers(urd__worker *self)
         return;
     int64_t now = urd__clock_now();
     if (urd__load_rlx(&self->timers.earliest) <= now) /* the same */
-        urd__timers_fire(&self->timers, now);
+        urd__timers_fire(&self->timers, now, POLL_TICKS);
 }
 
 static void look_around(urd__worker *self)

@@ -12,40 +12,39 @@
 #include "core/scope.h"
 #include "core/wait.h"
 
-typedef struct clocked {
-    urd__timer timer;
-    urd__task *task;
-    uint64_t word;
-    bool rang; /* written by who claimed the wait */
-} clocked;
-
 urd_time urd_now(void)
 {
     return urd__clock_now();
 }
 
+/*
+ * The rest of the task's work touches its context and its job, which may be cold by now: they are
+ * on their way while the other sleepers of this moment are woken.
+ */
 static void ring(urd__timer *timer)
 {
-    clocked *c = urd__container(timer, clocked, timer);
-    urd__task *task = c->task;
-    if (!urd__wait_claim(task, c->word))
+    urd__task *task = urd__container(timer, urd__task, timer);
+    __builtin_prefetch(task->job);
+    __builtin_prefetch(task->context);
+    if (!urd__wait_claim_now(task))
         return;
-    c->rang = true;
+    task->rang = true;
     urd__task_ready(task);
 }
 
-static int end_on_timer(urd__task *self, uint64_t word, urd_time when)
+static int end_on_timer(urd__task *self, urd_time when)
 {
-    clocked c = {.timer.fire = ring, .task = self, .word = word};
     urd__worker *worker = self->worker ? self->worker : &urd__rt.workers[0];
-    if (urd__timer_set(&worker->timers, &c.timer, when) && worker != urd__worker_self) {
+    self->rang = false;
+    self->timer.fire = ring;
+    if (urd__timer_set(&worker->timers, &self->timer, when) && worker != urd__worker_self) {
         urd__fence_seq(); /* A2 in park.c */
         urd__park_wake(worker);
     }
     int rc = urd__wait_end(self);
-    if (c.rang)
+    if (self->rang)
         return -ETIMEDOUT;
-    urd__timer_stop(&c.timer);
+    urd__timer_stop(&self->timer);
     return rc;
 }
 
@@ -55,7 +54,7 @@ int urd__wait_end_until(urd__task *self, uint64_t word, urd_time when)
         return urd__wait_end(self);
     /* A thread has a clock of its own in the kernel, and need not rely on a worker having time. */
     bool in_kernel = !self->worker && !urd__clock_is_virtual();
-    return in_kernel ? urd__wait_end_thread(self, word, when) : end_on_timer(self, word, when);
+    return in_kernel ? urd__wait_end_thread(self, word, when) : end_on_timer(self, when);
 }
 
 int urd_sleep_until(urd_time when)

@@ -24,20 +24,23 @@
 
 struct urd__worker;
 
+/* What a wake reads comes first, in as few cache lines as it can be: a crowd that wakes is cold. */
 typedef struct urd__task {
     uint64_t wait;         /* atomic: see wait.h */
     urd_scope *wait_scope; /* atomic: whose cancel ends this wait; NULL: no cancel does */
     const void *waits_on;  /* atomic: the object, of the kind that `reason` says; for reports */
     int reason;            /* atomic: urd__reason */
-    void *context;         /* worker only: where it goes on */
+    int futex;             /* atomic, of a thread: 1 when it may go on */
     struct urd__worker *worker; /* set once; NULL: an OS thread */
     struct urd__task *next;     /* in the ready queue or the inbox */
-    urd_scope *scope;           /* self only: the innermost */
+    void *context;              /* worker only: where it goes on */
     urd__job *job;              /* self only: that runs now; NULL: none */
+    struct urd__timer timer;    /* of its sleep */
+    bool rang;                  /* that timer ended the wait; written by who claimed it */
+    urd_scope *scope;           /* self only: the innermost */
     urd__member member;         /* under member_of->lock */
     urd_scope *member_of;       /* self only: the scope in which cancel finds it, or NULL */
     urd__stack stack;           /* set once */
-    int futex;                  /* atomic, of a thread: 1 when it may go on */
     bool counted;               /* of a thread: it is one of the runtime's jobs */
     void *fake_stack;           /* AddressSanitizer's */
     void *fiber;                /* ThreadSanitizer's */

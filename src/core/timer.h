@@ -1,5 +1,5 @@
 /*
- * timer.h - call a function at a time; one heap a worker.
+ * timer.h - call a function at a time; one wheel a worker.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,17 +9,35 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/heap.h"
+#include "base/list.h"
 #include "urd.h"
 
 typedef struct urd__timer urd__timer;
 
+#ifdef URD_MODEL
+enum { URD__WHEEL_BITS = 1, URD__WHEEL_LEVELS = 1 }; /* models leave the wheel out */
+#else
+enum { URD__WHEEL_BITS = 8, URD__WHEEL_LEVELS = 8 }; /* together the bits of a time */
+#endif
+enum { URD__WHEEL_SLOTS = 1 << URD__WHEEL_BITS, URD__WHEEL_WORDS = (URD__WHEEL_SLOTS + 63) / 64 };
+
+/* What it says is of use only while its bit in `used` is set. */
+typedef struct urd__wheel_slot {
+    urd__link timers;
+    int64_t least, most; /* no timer in it is earlier, or later */
+} urd__wheel_slot;
+
 typedef struct urd__timers {
-    int lock;         /* held while a timer fires */
-    urd__heap heap;   /* under lock */
-    int64_t earliest; /* atomic, written under lock: of the next timer, or INT64_MAX */
+    int lock;        /* held while a timer fires */
+    unsigned levels; /* under lock, as all that follows: a bit for each level that has timers */
+    int64_t
+        earliest; /* atomic, written under lock: the next timer is not before; INT64_MAX: none */
+    int64_t base; /* no timer is before; moved only forward */
+    uint64_t used[URD__WHEEL_LEVELS][URD__WHEEL_WORDS]; /* a bit for each slot that has timers */
+    urd__wheel_slot slots[URD__WHEEL_LEVELS][URD__WHEEL_SLOTS];
 } urd__timers;
 
+/* Leaves the slots as they are. */
 void urd__timers_init(urd__timers *timers);
 
 /*
@@ -31,7 +49,11 @@ bool urd__timer_set(urd__timers *timers, urd__timer *timer, int64_t when);
 /* Take out.  It does not fire any more, and is not firing, when this returns. */
 void urd__timer_stop(urd__timer *timer);
 
-/* Fire what is due. */
-void urd__timers_fire(urd__timers *timers, int64_t now);
+/*
+ * Fire what is due: earlier timers first, and of equal ones that which was set first; up to about
+ * `max` of them, so that those they wake are served while they are in the cache.  Those that are
+ * left are due again at the next call.
+ */
+void urd__timers_fire(urd__timers *timers, int64_t now, int max);
 
 #endif

@@ -112,6 +112,12 @@ bool urd__wait_claim(urd__task *task, uint64_t word)
     return urd__cas_ar(&task->wait, &word, with_state(word, URD__WOKEN)); /* [wait] */
 }
 
+bool urd__wait_claim_now(urd__task *task)
+{
+    uint64_t word = urd__load_acq(&task->wait); /* [wait] */
+    return state_of(word) == URD__WAITING && urd__wait_claim(task, word);
+}
+
 void urd__wait_cancel(urd__task *task, urd_scope *scope)
 {
     uint64_t word = urd__load_acq(&task->wait); /* [wait] */

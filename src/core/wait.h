@@ -82,6 +82,9 @@ bool urd__wait_undo(urd__task *self, uint64_t word);
 /* Wake: true for the one who may make the task ready. */
 bool urd__wait_claim(urd__task *task, uint64_t word);
 
+/* The same for who knows that the task has not left the wait that is meant. */
+bool urd__wait_claim_now(urd__task *task);
+
 /* Cancel: wakes the task if it waits in exactly this scope. */
 void urd__wait_cancel(urd__task *task, urd_scope *scope);
 

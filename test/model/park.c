@@ -64,9 +64,10 @@ void urd__task_start(urd__worker *worker, urd__job *job)
     (void)job;
 }
 
-void urd__timers_fire(urd__timers *timers, int64_t when)
+void urd__timers_fire(urd__timers *timers, int64_t when, int max)
 {
     (void)when;
+    (void)max;
     urd__store_rel(&timers->earliest, INT64_MAX);
 }
 

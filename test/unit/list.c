@@ -85,3 +85,18 @@ TEST(pushes_removes_and_pops_leave_what_an_array_would_hold)
         }
     }
 }
+
+TEST(all_links_move_to_an_empty_list_in_their_order)
+{
+    struct item items[3] = {0};
+    urd__link from = {0}, to = {0};
+    for (int n = 1; n <= 3; n++) {
+        for (int i = 0; i < n; i++)
+            urd__list_push_tail(&from, &items[i].link);
+        urd__list_take_all(&to, &from);
+        CHECK(urd__list_empty(&from));
+        for (int i = 0; i < n; i++)
+            CHECK_PTR(item_of(urd__list_pop(&to)), &items[i]);
+        CHECK(urd__list_empty(&to));
+    }
+}

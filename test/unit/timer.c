@@ -1,5 +1,5 @@
 /*
- * timer.c - deadlines against a plain search; stopping, moving and firing.
+ * timer.c - the wheel against a plain search; stopping, moving and firing.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,45 +11,43 @@
 #include "base/atomic.h"
 #include "test.h"
 
-enum { TIMERS = 40, STEPS = 600 };
+enum { TIMERS = 40, STEPS = 600, ALL = 1000000 };
 
-static urd__timer *fired[TIMERS];
+static urd__timer *fired[TIMERS + 1];
 static int fired_count;
+static urd__timers timers;
 
 static void note(urd__timer *timer)
 {
-    CHECK_LT(fired_count, TIMERS);
+    CHECK_LE(fired_count, TIMERS);
     fired[fired_count++] = timer;
 }
 
 TEST(without_timers_nothing_is_due)
 {
-    urd__timers timers;
     urd__timers_init(&timers);
     CHECK_EQ(timers.earliest, INT64_MAX);
-    urd__timers_fire(&timers, INT64_MAX);
+    urd__timers_fire(&timers, INT64_MAX, ALL);
     CHECK_EQ(timers.earliest, INT64_MAX);
 }
 
 TEST(a_timer_fires_once_at_its_time_and_not_before)
 {
-    urd__timers timers;
     urd__timer timer = {.fire = note};
     urd__timers_init(&timers);
     CHECK(urd__timer_set(&timers, &timer, 10));
     CHECK_EQ(timers.earliest, 10);
-    urd__timers_fire(&timers, 9);
+    urd__timers_fire(&timers, 9, ALL);
     CHECK_EQ(fired_count, 0);
-    urd__timers_fire(&timers, 10);
+    urd__timers_fire(&timers, 10, ALL);
     CHECK_EQ(fired_count, 1);
     CHECK_EQ(timers.earliest, INT64_MAX);
-    urd__timers_fire(&timers, 11);
+    urd__timers_fire(&timers, 11, ALL);
     CHECK_EQ(fired_count, 1);
 }
 
 TEST(set_tells_who_is_now_the_earliest)
 {
-    urd__timers timers;
     urd__timer a = {.fire = note}, b = {.fire = note};
     urd__timers_init(&timers);
     CHECK(urd__timer_set(&timers, &a, 10));
@@ -62,7 +60,6 @@ TEST(set_tells_who_is_now_the_earliest)
 
 TEST(a_stopped_timer_does_not_fire)
 {
-    urd__timers timers;
     urd__timer never_set = {.fire = note}, timer = {.fire = note};
     urd__timers_init(&timers);
     urd__timer_stop(&never_set);
@@ -70,67 +67,168 @@ TEST(a_stopped_timer_does_not_fire)
     urd__timer_stop(&timer);
     CHECK_EQ(timers.earliest, INT64_MAX);
     urd__timer_stop(&timer);
-    urd__timers_fire(&timers, 10);
+    urd__timers_fire(&timers, 10, ALL);
     CHECK_EQ(fired_count, 0);
     CHECK(urd__timer_set(&timers, &timer, 12));
-    urd__timers_fire(&timers, 12);
+    urd__timers_fire(&timers, 12, ALL);
     CHECK_EQ(fired_count, 1);
     urd__timer_stop(&timer);
 }
 
-/* The model: `when` of each timer, INT64_MAX for one that is not set. */
-static int64_t earliest_of(const int64_t *when)
+TEST(of_equal_timers_that_which_was_set_first_fires_first)
 {
-    int64_t least = INT64_MAX;
-    for (int i = 0; i < TIMERS; i++)
-        least = when[i] < least ? when[i] : least;
-    return least;
+    enum { NEAR = 3, FAR = 70000 };
+    urd__timer all[TIMERS] = {0};
+    urd__timers_init(&timers);
+    for (int i = 0; i < TIMERS; i++) {
+        all[i].fire = note;
+        urd__timer_set(&timers, &all[i], FAR);
+        urd__timers_fire(&timers, FAR - TIMERS + i, ALL); /* base moves on, if it may */
+    }
+    urd__timer_set(&timers, &all[0], FAR); /* again: now it is the last */
+    urd__timer ahead = {.fire = note};
+    urd__timer_set(&timers, &ahead, FAR - NEAR);
+    urd__timers_fire(&timers, FAR - 1, ALL);
+    CHECK_EQ(fired_count, 1);
+    urd__timers_fire(&timers, FAR, ALL);
+    CHECK_EQ(fired_count, 1 + TIMERS);
+    for (int i = 1; i < TIMERS; i++)
+        CHECK_PTR(fired[i], &all[i]);
+    CHECK_PTR(fired[TIMERS], &all[0]);
 }
 
-static void fire_both(urd__timers *timers, const urd__timer *all, int64_t *when, int64_t now)
+TEST(only_so_many_fire_at_once_and_the_others_stay_due)
+{
+    urd__timer all[TIMERS] = {0};
+    urd__timers_init(&timers);
+    for (int i = 0; i < TIMERS; i++) {
+        all[i].fire = note;
+        urd__timer_set(&timers, &all[i], 1000 + i / 10);
+    }
+    for (int n = 7; n < TIMERS; n += 7) {
+        urd__timers_fire(&timers, 2000, 7);
+        CHECK_EQ(fired_count, n);
+        CHECK_EQ(timers.earliest, 1000 + n / 10);
+    }
+    urd__timers_fire(&timers, 2000, 7);
+    CHECK_EQ(fired_count, TIMERS);
+    for (int i = 0; i < TIMERS; i++)
+        CHECK_PTR(fired[i], &all[i]);
+    CHECK_EQ(timers.earliest, INT64_MAX);
+}
+
+TEST(a_time_before_the_last_that_fired_counts_as_that)
+{
+    urd__timer first = {.fire = note}, a = {.fire = note}, b = {.fire = note};
+    urd__timers_init(&timers);
+    urd__timer_set(&timers, &first, 100);
+    urd__timers_fire(&timers, 100, ALL);
+    urd__timer_set(&timers, &a, 100);
+    CHECK(urd__timer_set(&timers, &b, 50));
+    CHECK_LE(timers.earliest, 100);
+    urd__timers_fire(&timers, 100, ALL);
+    CHECK_EQ(fired_count, 3);
+    CHECK_PTR(fired[1], &a);
+    CHECK_PTR(fired[2], &b);
+}
+
+TEST(the_last_moment_there_is_never_comes)
+{
+    urd__timer timer = {.fire = note};
+    urd__timers_init(&timers);
+    CHECK(!urd__timer_set(&timers, &timer, INT64_MAX));
+    CHECK_EQ(timers.earliest, INT64_MAX);
+    urd__timer_stop(&timer);
+    urd__timer_set(&timers, &timer, INT64_MAX - 1);
+    CHECK_EQ(timers.earliest, INT64_MAX - 1);
+    urd__timers_fire(&timers, INT64_MAX - 2, ALL);
+    CHECK_EQ(fired_count, 0);
+    urd__timers_fire(&timers, INT64_MAX - 1, ALL);
+    CHECK_EQ(fired_count, 1);
+}
+
+/* The model: `when` of each timer, INT64_MAX for one that is not set, and in which order set. */
+typedef struct model {
+    int64_t when[TIMERS];
+    int order[TIMERS], count;
+} model;
+
+static int first_of(const model *m)
+{
+    int first = 0;
+    for (int i = 1; i < TIMERS; i++) {
+        int64_t when = m->when[i], least = m->when[first];
+        if (when < least || (when == least && m->order[i] < m->order[first]))
+            first = i;
+    }
+    return first;
+}
+
+static int64_t next_of(const model *m)
+{
+    return m->when[first_of(m)];
+}
+
+static void fire_both(const urd__timer *all, model *m, int64_t now, int max)
 {
     fired_count = 0;
-    urd__timers_fire(timers, now);
-    int64_t last = INT64_MIN;
+    urd__timers_fire(&timers, now, max);
+    CHECK_LE(fired_count, max);
     for (int i = 0; i < fired_count; i++) {
-        int64_t *its = &when[fired[i] - all];
-        CHECK_LE(*its, now);
-        CHECK_LE(last, *its);
-        last = *its;
-        *its = INT64_MAX; /* a second time in the list would fail above */
+        int expected = first_of(m);
+        CHECK_EQ(fired[i] - all, expected);
+        CHECK_LE(m->when[expected], now);
+        m->when[expected] = INT64_MAX;
     }
-    CHECK_GT(earliest_of(when), now);
+    if (fired_count < max)
+        CHECK_GT(next_of(m), now);
+}
+
+static void set_both(urd__timer *all, model *m, uint64_t i, int64_t when)
+{
+    m->when[i] = INT64_MAX;
+    bool earlier = when < next_of(m);
+    m->when[i] = when;
+    m->order[i] = m->count++;
+    bool first = urd__timer_set(&timers, &all[i], when);
+    CHECK(earlier || !first); /* it may think that an earlier one is there, which was stopped */
+}
+
+/* Some are equal, and else all magnitudes are as likely as one another, so that all levels are
+ * met. */
+static int64_t some_time_after(int64_t now)
+{
+    int64_t duration = test_random(2) ? (int64_t)test_random(4)
+                                      : (int64_t)(test_random(UINT64_MAX) >> (1 + test_random(63)));
+    return duration < INT64_MAX - now ? now + duration : INT64_MAX - 1;
 }
 
 TEST(setting_moving_stopping_and_firing_agree_with_a_search)
 {
     TEST_SEEDS(50)
     {
-        urd__timers timers;
         urd__timer all[TIMERS] = {0};
-        int64_t when[TIMERS], now = 0;
+        model m = {.count = 0};
+        int64_t now = 0;
         urd__timers_init(&timers);
         for (int i = 0; i < TIMERS; i++) {
             all[i].fire = note;
-            when[i] = INT64_MAX;
+            m.when[i] = INT64_MAX;
         }
         for (int step = 0; step < STEPS; step++) {
             uint64_t i = test_random(TIMERS), what = test_random(8);
             if (what < 5) {
-                when[i] = now + 1 + (int64_t)test_random(50);
-                bool first = urd__timer_set(&timers, &all[i], when[i]);
-                if (!first)
-                    CHECK_GE(when[i], earliest_of(when));
-                else
-                    CHECK_EQ(when[i], earliest_of(when));
+                set_both(all, &m, i, some_time_after(now));
             } else if (what < 7) {
                 urd__timer_stop(&all[i]);
-                when[i] = INT64_MAX;
+                m.when[i] = INT64_MAX;
             } else {
-                now += (int64_t)test_random(30);
-                fire_both(&timers, all, when, now);
+                if (next_of(&m) != INT64_MAX && test_random(2))
+                    now = next_of(&m) > now ? next_of(&m) : now;
+                fire_both(all, &m, now, 1 + (int)test_random(TIMERS));
             }
-            CHECK_EQ(timers.earliest, earliest_of(when));
+            CHECK_LE(timers.earliest, next_of(&m));
+            CHECK_EQ(timers.earliest == INT64_MAX, next_of(&m) == INT64_MAX);
         }
     }
 }
@@ -172,6 +270,6 @@ TEST(stop_returns_only_when_the_timer_is_not_firing)
     race.timer.fire = fire_slowly;
     urd__timer_set(&race.timers, &race.timer, 1);
     CHECK_EQ(pthread_create(&thread, NULL, stop_it, NULL), 0);
-    urd__timers_fire(&race.timers, 1);
+    urd__timers_fire(&race.timers, 1, ALL);
     CHECK_EQ(pthread_join(thread, NULL), 0);
 }
