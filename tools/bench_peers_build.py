@@ -88,12 +88,16 @@ def build_rust(out, crate, binary):
     return [os.path.join(target, "release", binary)], pinned[1] if pinned else "?"
 
 
-def build_c(out, name, source, *libraries, version=None):
+def build_c(out, source, *libraries, package):
+    name = source.split(".")[0]
     program = os.path.join(out, name)
-    path = os.path.join(SOURCES, source)
     compiler = ["g++", "-std=c++20"] if source.endswith(".cpp") else ["gcc", "-std=gnu17"]
-    run([*compiler, *FLAGS, path, "-o", program, *libraries, "-lm"])
-    return [program], run(["dpkg-query", "-W", "-f", "${Version}", version]).strip()
+    run([*compiler, *FLAGS, os.path.join(SOURCES, source), "-o", program, *libraries, "-lm"])
+    try:
+        version = run(["dpkg-query", "-W", "-f", "${Version}", package]).strip()
+    except LeftOut:
+        version = "?"  # another distribution's
+    return [program], version
 
 
 def build_python(out, module, *arguments):
@@ -131,6 +135,18 @@ PEERS = [
     Peer("rayon", "rayon", lambda out: build_rust(out, "rayon", "rayon")),
     Peer("crossbeam", "crossbeam",
          lambda out: build_rust(out, "crossbeam-channel", "crossbeam")),
+    Peer("onetbb", "oneTBB",
+         lambda out: build_c(out, "onetbb.cpp", "-ltbb", package="libtbb-dev")),
+    Peer("openmp", "OpenMP (gcc)",
+         lambda out: build_c(out, "openmp.cpp", "-fopenmp", package="g++")),
+    Peer("fiber", "boost.fiber",
+         lambda out: build_c(out, "fiber.cpp", "-lboost_fiber", "-lboost_context",
+                             package="libboost-fiber-dev")),
+    Peer("st", "state-threads", lambda out: build_c(out, "st.c", "-lst", package="libst-dev")),
+    Peer("libuv", "libuv", lambda out: build_c(out, "libuv.c", "-luv", package="libuv1-dev")),
+    Peer("asyncio", "Python asyncio", lambda out: build_python(out, "asyncio")),
+    Peer("uvloop", "uvloop", lambda out: build_python(out, "uvloop", "--uvloop")),
+    Peer("gevent", "gevent", lambda out: build_python(out, "gevent")),
 ]
 
 

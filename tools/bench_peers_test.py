@@ -147,9 +147,12 @@ class Showing(unittest.TestCase):
 
 
 class Tables(unittest.TestCase):
-    def test_names_are_unique(self):
+    def test_names_are_unique_and_known(self):
         names = [metric.name for row in ROWS for metric in row.metrics]
         self.assertEqual(len(names), len(set(names)))
+        peers = {p.name for p in bench_peers_build.PEERS} | {"ours", "floor"}
+        for row in ROWS:
+            self.assertLessEqual(set(row.sizes) | set(row.seconds), peers, row.name)
 
     def test_a_wrong_name_is_refused_with_those_that_are_right(self):
         with self.assertRaisesRegex(SystemExit, "no row spawn-3; there are: a b"):
