@@ -23,6 +23,7 @@
 #define URD_VERSION "0.1.0"
 
 /* In the order one learns it. */
+#include "urd/block.h"
 #include "urd/chan.h"
 #include "urd/job.h"
 #include "urd/lock.h"

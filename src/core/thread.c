@@ -1,5 +1,5 @@
 /*
- * thread.c - jobs that are OS threads.
+ * thread.c - OS threads of the runtime, and jobs that are such.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -15,6 +15,7 @@
 #include "base/atomic.h"
 #include "base/lock.h"
 #include "base/os.h"
+#include "core/block.h"
 #include "core/runtime.h"
 #include "core/scope.h"
 #include "core/task.h"
@@ -22,9 +23,10 @@
 typedef struct thread {
     struct thread *next; /* under ended.lock */
     pthread_t id;        /* set by the starter, before the thread can end: under `starting` */
-    urd__job *job;       /* set before the thread starts */
-    int starting;        /* a lock the starter holds until `id` is set */
-    urd__task task;      /* the thread's own */
+    void (*run)(urd__task *self, void *arg); /* these two set before the thread starts */
+    void *arg;
+    int starting;   /* a lock the starter holds until `id` is set */
+    urd__task task; /* the thread's own */
 } thread;
 
 static struct {
@@ -42,9 +44,7 @@ static void *thread_main(void *arg)
     urd__task *task = &self->task;
     task->counted = true;
     urd__task_bind_thread(task);
-    urd__os_thread_name(urd__job_name_quick(self->job));
-    urd__task_run_job(task, self->job);
-    urd__runtime_outside(-1);
+    self->run(task, self->arg);
     urd__task_bind_thread(NULL);
 
     urd__lock(&self->starting);
@@ -71,21 +71,20 @@ static void join_ended(void)
     }
 }
 
-int urd__thread_start(urd__job *job)
+int urd__thread_run(void (*run)(urd__task *self, void *arg), void *arg)
 {
     join_ended();
     thread *fresh = urd__os_alloc(sizeof *fresh);
     if (!fresh)
         return -ENOMEM;
-    fresh->job = job;
-    urd__runtime_outside(1);
+    fresh->run = run;
+    fresh->arg = arg;
     urd__add_ar(&ended.live, 1);
     urd__lock(&fresh->starting);
     pthread_t id;
     int rc = urd__os_thread_start(&id, 0, thread_main, fresh);
     if (rc) {
         urd__sub_ar(&ended.live, 1);
-        urd__runtime_outside(-1);
         urd__os_free(fresh);
         return rc;
     }
@@ -94,11 +93,29 @@ int urd__thread_start(urd__job *job)
     return 0;
 }
 
+static void run_job(urd__task *self, void *job)
+{
+    urd__os_thread_name(urd__job_name_quick(job));
+    urd__task_run_job(self, job);
+    urd__runtime_outside(-1);
+}
+
+int urd__thread_start(urd__job *job)
+{
+    urd__runtime_outside(1);
+    int rc = urd__thread_run(run_job, job);
+    if (rc)
+        urd__runtime_outside(-1);
+    return rc;
+}
+
 void urd__threads_close(void)
 {
+    urd__block_close();
     urd__add_ar(&ended.live, CLOSING);
     for (int live; (live = urd__load_acq(&ended.live)) != CLOSING;)
         urd__os_futex_wait(&ended.live, live, INT64_MAX);
     urd__sub_ar(&ended.live, CLOSING);
     join_ended();
+    urd__block_open();
 }

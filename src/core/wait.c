@@ -72,11 +72,13 @@ bool urd__wait_undo(urd__task *self, uint64_t word)
 /* W2, W3: a cancel that did not see the wait is seen here. */
 static bool cancelled_meanwhile(urd__task *self)
 {
-    urd_scope *scope = urd__load_rlx(&self->wait_scope); /* own store */
+    /* The word first: if somebody has claimed it and begun another wait for us, which no cancel
+     * ends, then either the swap fails or there is no scope. */
+    uint64_t word = urd__load_acq(&self->wait);          /* [wait] */
+    urd_scope *scope = urd__load_rlx(&self->wait_scope); /* see above */
     if (!scope)
         return false;
     urd__fence_seq(); /* W2 */
-    uint64_t word = urd__load_acq(&self->wait);
     return urd__scope_cancelled(scope) && state_of(word) == URD__WAITING &&
            urd__cas_ar(&self->wait, &word, with_state(word, URD__CANCELLED));
 }

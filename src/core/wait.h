@@ -40,8 +40,9 @@ enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATE
     X(URD__ON_TIME, OUTSIDE, "a time") /* no object */                                             \
     X(URD__ON_SCOPE, INSIDE, "the jobs of scope")                                                  \
     X(URD__ON_LIMIT, INSIDE, "a place in scope")                                                   \
-    X(URD__ON_JOB, INSIDE, "job")   /* urd_job */                                                  \
-    X(URD__ON_FORK, INSIDE, "fork") /* urd__fork */                                                \
+    X(URD__ON_JOB, INSIDE, "job")                /* urd_job */                                     \
+    X(URD__ON_FORK, INSIDE, "fork")              /* urd__fork */                                   \
+    X(URD__ON_BLOCK, OUTSIDE, "a blocking call") /* urd_block */                                   \
     X(URD__ON_MUTEX, INSIDE, "mutex")                                                              \
     X(URD__ON_EVENT, INSIDE, "event")                                                              \
     X(URD__ON_CHAN_SEND, INSIDE, "room in channel")                                                \
@@ -62,7 +63,11 @@ typedef struct urd__waiter urd__waiter;
 /* 0, or -ECANCELED.  Afterwards a cancel of the task's scope finds the task. */
 int urd__wait_enter(urd__task *self);
 
-/* Begin a wait that a cancel of `scope` ends; NULL: none does.  Returns the word to claim. */
+/*
+ * Begin a wait that a cancel of `scope` ends; NULL: none does.  Returns the word to claim.  By the
+ * task itself; or, without a scope, by who has claimed its wait and instead of making it ready lets
+ * it wait on for something else.
+ */
 uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, const void *on);
 
 /* Sleep until claimed.  0, or -ECANCELED. */

@@ -190,6 +190,26 @@ static int threads(void *arg)
     return rc;
 }
 
+static int block_and_count(void *arg)
+{
+    return urd_block(count, arg);
+}
+
+static int blocking(void *arg)
+{
+    (void)arg;
+    static int sort = 3;
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_scope_keep_going(&s);
+    int started = 0;
+    for (int i = 0; i < 5; i++)
+        started += urd_go(&s, block_and_count, &sort) == 0;
+    int rc = urd_scope_join(&s);
+    check_counts(3, 5, started, rc);
+    return rc;
+}
+
 static int send_all(void *arg)
 {
     int rc = 0;
@@ -463,6 +483,17 @@ TEST(copied_arguments_survive_each_failing_call)
 TEST(threads_survive_each_failing_call)
 {
     fail_each_call(threads, URD_PROCESSES_NONE, -EAGAIN);
+}
+
+TEST(blocking_calls_survive_each_failing_call)
+{
+    fail_each_call(blocking, URD_PROCESSES_NONE, -EAGAIN);
+}
+
+TEST(blocking_calls_survive_that_all_calls_fail_from_one_on)
+{
+    program.lasting = true;
+    fail_each_call(blocking, URD_PROCESSES_NONE, -EAGAIN);
 }
 
 TEST(channels_survive_each_failing_call)

@@ -104,6 +104,12 @@ MUTANTS = [
     ("wait", "core/wait.c",
      "        urd__task_park_thread_until(self, INT64_MAX); /* claimed; it will be ready soon */\n",
      "", "a thread goes on before who claimed its wait has made it ready"),
+    ("wait", "core/wait.c",
+     "    uint64_t word = urd__load_acq(&self->wait);          /* [wait] */\n"
+     "    urd_scope *scope = urd__load_rlx(&self->wait_scope); /* see above */\n",
+     "    urd_scope *scope = urd__load_rlx(&self->wait_scope);\n"
+     "    uint64_t word = urd__load_acq(&self->wait);\n",
+     "a waiter that looks late cancels the wait that was begun for it"),
     ("wait", "core/wait.c", "with_state(last + URD__WAIT_STATES, URD__WAITING)",
      "with_state(last, URD__WAITING)",
      "without a sequence number a late claim ends a later wait"),

@@ -20,12 +20,14 @@ enum { SAMPLES = 10000 };
 
 static int gave, got[EXPLORE_THREADS_MAX], cancelled[EXPLORE_THREADS_MAX];
 static urd_scope inner;
+static uint64_t begun; /* atomic: the word of a wait */
 
 static void setup(void)
 {
     core_setup();
     object = (struct object){0};
     gave = 0;
+    begun = 0;
     memset(got, 0, sizeof got);
     memset(cancelled, 0, sizeof cancelled);
 }
@@ -89,6 +91,27 @@ static void give_token(void)
     urd__unlock(&object.lock);
     if (task)
         urd__task_ready(task);
+}
+
+static void begin_and_end(void)
+{
+    urd__task *self = &tasks[0];
+    urd__store_rel(&begun, urd__wait_begin(self, &scope, URD__ON_NOTHING, NULL));
+    int rc = urd__wait_end(self);
+    explore_ghost_add(rc ? &cancelled[0] : &got[0], 1);
+}
+
+/* The claimed wait goes on as another one, which no cancel ends. */
+static void claim_and_let_go_on(void)
+{
+    uint64_t word = urd__load_acq(&begun);
+    if (word == 0 || !urd__wait_claim(&tasks[0], word))
+        return;
+    word = urd__wait_begin(&tasks[0], NULL, URD__ON_NOTHING, NULL);
+    bool won = urd__wait_claim(&tasks[0], word);
+    explore_assert(won);
+    explore_ghost_add(&gave, 1);
+    urd__task_ready(&tasks[0]);
 }
 
 static void cancel_scope(void)
@@ -179,6 +202,12 @@ const struct explore_model explore_models[] = {
      .setup = setup,
      .threads = {take_token, give_token, cancel_scope},
      .thread_names = {"waiter", "waker", "canceller"},
+     .finish = every_token_is_somewhere},
+    {.name = "a_claimed_wait_that_goes_on_is_not_cancelled",
+     .setup = setup,
+     .threads = {begin_and_end, claim_and_let_go_on, cancel_scope},
+     .thread_names = {"waiter", "waker", "canceller"},
+     .stale_reads = 1,
      .finish = every_token_is_somewhere},
     {.name = "a_cancel_stays_out_of_a_shielded_scope",
      .setup = setup,
