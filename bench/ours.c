@@ -1,17 +1,13 @@
 /*
- * ours.c - the rows of the comparison with other runtimes (bench/peers), as our users write them.
+ * ours.c - our side of the comparison with other runtimes (bench/peers): tasks, messages, locks.
  *
  * SPDX-License-Identifier: MIT
  *
  *     ours ROW WORKERS N [SECONDS]        see bench/peers/peer.h
  */
-#include <pthread.h>
-
-#include "peers/peer.h"
-#include "urd.h"
+#include "ours.h"
 
 static long times;
-static double seconds;
 
 static int nothing(void *arg)
 {
@@ -159,39 +155,6 @@ static int measure_skynet(void *arg)
     return 0;
 }
 
-typedef struct fib_call {
-    long n, result;
-} fib_call;
-
-static int fib_job(void *arg)
-{
-    fib_call *call = arg;
-    if (call->n < 2) {
-        call->result = call->n;
-        return 0;
-    }
-    fib_call left = {call->n - 1, 0}, right = {call->n - 2, 0};
-    urd_scope s;
-    urd_scope_open(&s);
-    urd_go(&s, fib_job, &left);
-    fib_job(&right);
-    int rc = urd_scope_join(&s);
-    call->result = left.result + right.result;
-    return rc;
-}
-
-static int measure_fib(void *arg)
-{
-    (void)arg;
-    fib_call call = {times / 2, 0};
-    peer_must(fib_job(&call), "fib");
-    int64_t start = peer_now();
-    call.n = times;
-    peer_must(fib_job(&call), "fib");
-    peer_say_fib(start, times, call.result);
-    return 0;
-}
-
 enum { SIDES = 4, SLOTS = 128 };
 
 static int produce(void *arg)
@@ -267,86 +230,25 @@ static int measure_mutex_many(void *arg)
     return 0;
 }
 
-static long asleep;
-static urd_event all_asleep;
+const ours_row ours_tasks[] = {
+    {"spawn", measure_spawn}, {"yield", measure_yield},           {"pingpong", measure_pingpong},
+    {"apart", measure_apart}, {"skynet", measure_skynet},         {"chan", measure_chan},
+    {"mutex", measure_mutex}, {"mutex-many", measure_mutex_many}, {NULL, NULL}};
 
-/* One worker runs all of them, so that the count needs no lock. */
-static int sleeper(void *arg)
-{
-    if (++asleep == times)
-        urd_event_set(&all_asleep);
-    return urd_sleep_until(*(urd_time *)arg);
-}
-
-static int measure_sleepers(void *arg)
-{
-    (void)arg;
-    double before = peer_resident();
-    int64_t start = peer_now();
-    urd_time when = urd_now() + (urd_time)(seconds * 1e9);
-    urd_scope s;
-    urd_scope_open(&s);
-    for (long i = 0; i < times; i++)
-        urd_go(&s, sleeper, &when);
-    peer_must(urd_event_wait(&all_asleep), "urd_event_wait");
-    int64_t slept = peer_now();
-    double bytes = peer_resident() - before;
-    peer_must(urd_scope_join(&s), "join");
-    peer_say_sleepers(times, bytes, start, slept, when);
-    return 0;
-}
-
-static int64_t *samples;
-
-static void *wake_from_outside(void *arg)
-{
-    (void)arg;
-    for (long i = 0; i < times; i++) {
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-        int64_t now = peer_now();
-        peer_must(urd_chan_send(&there, &now), "send");
-    }
-    return NULL;
-}
-
-/* The program is idle; a thread that the runtime does not know wakes a task. */
-static int measure_wake(void *arg)
-{
-    (void)arg;
-    samples = calloc((size_t)times, sizeof *samples);
-    int64_t ring[8];
-    urd_chan_init(&there, sizeof(int64_t), ring, 8);
-    pthread_t thread;
-    peer_must(-pthread_create(&thread, NULL, wake_from_outside, NULL), "pthread_create");
-    for (long i = 0; i < times; i++) {
-        int64_t sent;
-        peer_must(urd_chan_recv(&there, &sent), "recv");
-        samples[i] = peer_now() - sent;
-    }
-    pthread_join(thread, NULL);
-    peer_say_wakes(samples, times);
-    return 0;
-}
+peer_args ours_args;
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        urd_fn *measure;
-    } rows[] = {{"spawn", measure_spawn},       {"yield", measure_yield},
-                {"pingpong", measure_pingpong}, {"apart", measure_apart},
-                {"skynet", measure_skynet},     {"fib", measure_fib},
-                {"chan", measure_chan},         {"mutex", measure_mutex},
-                {"wake", measure_wake},         {"mutex-many", measure_mutex_many},
-                {"sleepers", measure_sleepers}};
-    peer_args a = peer_parse(argc, argv);
-    times = a.times;
-    seconds = a.seconds;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (strcmp(rows[i].name, a.row) == 0) {
-            urd_config config = {.workers = a.workers, .processes = URD_PROCESSES_NONE};
-            peer_must(urd_run(&config, rows[i].measure, NULL), a.row);
-            return 0;
+    static const ours_row *const tables[] = {ours_tasks, ours_loops, ours_waits};
+    ours_args = peer_parse(argc, argv);
+    times = ours_args.times;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        for (const ours_row *row = tables[i]; row->name; row++) {
+            if (strcmp(row->name, ours_args.row) == 0) {
+                urd_config config = {.workers = ours_args.workers, .processes = URD_PROCESSES_NONE};
+                peer_must(urd_run(&config, row->measure, NULL), row->name);
+                return 0;
+            }
         }
     }
     return PEER_NO_ROW;

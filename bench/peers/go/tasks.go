@@ -107,12 +107,10 @@ func fibOf(n int) int {
 	if n < 2 {
 		return n
 	}
-	var left int
-	var wg sync.WaitGroup
-	wg.Go(func() { left = fibOf(n - 1) })
+	left := make(chan int, 1)
+	go func() { left <- fibOf(n - 1) }()
 	right := fibOf(n - 2)
-	wg.Wait()
-	return left + right
+	return <-left + right
 }
 
 func fibSpawns(n int) float64 {
