@@ -180,9 +180,14 @@ void urd__os_thread_name(const char *name)
     pthread_setname_np(pthread_self(), cut);
 }
 
+pid_t urd__os_thread_id(void)
+{
+    return (pid_t)syscall(SYS_gettid);
+}
+
 bool urd__os_is_main_thread(void)
 {
-    return (pid_t)syscall(SYS_gettid) == getpid();
+    return urd__os_thread_id() == getpid();
 }
 
 uintptr_t urd__os_stack_low(void)

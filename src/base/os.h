@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What the next call is to fail with: 0, or a negative errno.  Only tests say other than 0. */
 #ifdef URD_FAULT_INJECT
@@ -52,6 +53,7 @@ void urd__os_futex_wake(const int *word, int count);
 int urd__os_thread_start(pthread_t *out, size_t stack_bytes, void *(*fn)(void *), void *arg);
 void urd__os_thread_join(pthread_t thread);
 void urd__os_thread_name(const char *name); /* of the caller; cut to what the kernel keeps */
+pid_t urd__os_thread_id(void); /* of the caller, in the kernel */
 bool urd__os_is_main_thread(void);
 
 /* The lowest address of the calling thread's stack that is sure to be usable. */

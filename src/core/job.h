@@ -18,7 +18,8 @@
 enum { URD__KIND_FORK = 3 };
 
 typedef struct urd__job {
-    struct urd__job *next; /* in a cache; or among the scope's failed, under its lock */
+    struct urd__job *next; /* in a cache; among the scope's failed, under its lock; while it runs:
+                              the job of the same task around it */
     urd_fn *fn;            /* these are set by who starts it */
     void *arg;
     urd_scope *scope;   /* that waits for it */

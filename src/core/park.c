@@ -169,4 +169,6 @@ void urd__park(urd__worker *self)
     if (!anything_for(self))          /* B3 */
         sleep_parked(self);
     unpark(self);
+    self->now = urd__clock_now();
+    self->now_tick = self->tick;
 }

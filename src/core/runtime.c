@@ -101,6 +101,7 @@ static void *worker_main(void *arg)
     snprintf(name, sizeof name, "urd-worker-%u", self->index);
     urd__os_thread_name(name);
     urd__worker_self = self;
+    self->id = urd__os_thread_id();
     self->current = &self->idle;
     urd__sanitize_native(&self->idle);
     urd__overflow_thread(self->signal_stack);
@@ -121,6 +122,7 @@ static int init_worker(urd__worker *worker, unsigned index)
 {
     worker->index = index; /* what is not set here is zero */
     worker->tick = 1;
+    worker->now = urd__clock_now();
     worker->idle.worker = worker;
     worker->random = (urd__rt.seed ? urd__rt.seed : 1) * UINT64_C(0x9E3779B97F4A7C15) + index + 1;
     urd__timers_init(&worker->timers);
@@ -208,12 +210,14 @@ static int run_first(const urd__first_job *first)
 {
     urd__worker *worker = &urd__rt.workers[0];
     urd__job job = {.fn = first->fn, .arg = first->arg, .where = first->where};
-    urd__task self = {.worker = worker, .job = &job, .scope = &urd__rt.root};
+    urd__task self = {
+        .worker = worker, .job = &job, .scope = &urd__rt.root, .live = URD__TASK_LIVE};
     self.stack =
         (urd__stack){.low = urd__os_stack_low(), .high = (uintptr_t)__builtin_frame_address(0)};
     urd__sanitize_native(&self);
     urd__scope_init(&urd__rt.root, NULL, &self, "urd_run");
     worker->current = &self;
+    worker->id = urd__os_thread_id();
     urd__worker_self = worker;
     urd__overflow_thread(worker->signal_stack);
     int rc = first->fn(first->arg);

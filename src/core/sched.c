@@ -120,6 +120,7 @@ void urd__worker_exit(urd__task *from)
     urd__worker *self = from->worker;
     urd__task *to = next_after(self);
     self->current = to;
+    urd__store_rlx(&from->live, 0); /* for reports, which look again */
     urd__stack_put(&self->stacks, &from->stack);
     urd__sanitize_dead(from);
     urd__sanitize_before(self, from, to, true);
@@ -166,8 +167,18 @@ void urd__worker_fire_timers(urd__worker *self)
         urd__timers_fire(&self->timers, now, POLL_TICKS);
 }
 
+/* Now and then is enough to say since when a task waits. */
+static void tell_time(urd__worker *self)
+{
+    if (self->tick - self->now_tick < POLL_TICKS)
+        return;
+    self->now_tick = self->tick;
+    self->now = urd__clock_now();
+}
+
 static void look_around(urd__worker *self)
 {
+    tell_time(self);
     empty_inbox(self);
     urd__worker_fire_timers(self);
     if (self->index == 0 && urd__load_rlx(&urd__rt.interrupted) && /* asked again below */

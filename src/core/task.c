@@ -95,6 +95,7 @@ void urd__task_run_job(urd__task *self, urd__job *job)
     urd__job *outer_job = self->job;
     urd_scope *outer_scope = self->scope;
     urd_scope *scope = job->handle ? &job->handle->scope : job->scope;
+    job->next = outer_job; /* for reports: what this stack runs besides */
     self->job = job;
     self->scope = scope;
     if (job->handle)
@@ -150,7 +151,7 @@ void urd__task_start(urd__worker *worker, urd__job *job)
     }
     uintptr_t at = (stack.high - sizeof(urd__task)) & ~(uintptr_t)63;
     urd__task *task = (urd__task *)at; // NOLINT(performance-no-int-to-ptr)
-    *task = (urd__task){.worker = worker, .job = job, .stack = stack};
+    *task = (urd__task){.worker = worker, .job = job, .stack = stack, .live = URD__TASK_LIVE};
     urd__sanitize_born(task);
     task->context =
         urd__switch_make((void *)at, task_main, task); // NOLINT(performance-no-int-to-ptr)

@@ -29,6 +29,7 @@ typedef struct urd__task {
     uint64_t wait;         /* atomic: see wait.h */
     urd_scope *wait_scope; /* atomic: whose cancel ends this wait; NULL: no cancel does */
     const void *waits_on;  /* atomic: the object, of the kind that `reason` says; for reports */
+    int64_t since;         /* self only: about when the wait began; for reports */
     int reason;            /* atomic: urd__reason */
     int futex;             /* atomic, of a thread: 1 when it may go on */
     struct urd__worker *worker; /* set once; NULL: an OS thread */
@@ -45,7 +46,11 @@ typedef struct urd__task {
     void *fake_stack;           /* AddressSanitizer's */
     void *fiber;                /* ThreadSanitizer's */
     unsigned valgrind_id;
+    uint64_t live; /* atomic: URD__TASK_LIVE from its start to its end: reports look for it at the
+                      top of every stack */
 } urd__task;
+
+#define URD__TASK_LIVE UINT64_C(0x6b73617420647275) /* "urd task" */
 
 /* The worker that this thread is, or NULL.  A started task never moves, so it may be kept. */
 #ifdef URD_MODEL

@@ -6,6 +6,8 @@
  * A thread that has counted its job off still has a few instructions to go, so its job's scope
  * does not wait for it.  It puts itself on a list instead; whoever starts the next thread, or ends
  * the runtime, joins those on the list, which by then is nearly always no wait.
+ *
+ * All threads whose job has not ended are also in a ring, for reports alone.
  */
 #include "core/thread.h"
 
@@ -20,20 +22,15 @@
 #include "core/scope.h"
 #include "core/task.h"
 
-typedef struct thread {
-    struct thread *next; /* under ended.lock */
-    pthread_t id;        /* set by the starter, before the thread can end: under `starting` */
-    void (*run)(urd__task *self, void *arg); /* these two set before the thread starts */
-    void *arg;
-    int starting;   /* a lock the starter holds until `id` is set */
-    urd__task task; /* the thread's own */
-} thread;
+typedef urd__thread thread;
 
 static struct {
     int lock; /* guards `first` */
     thread *first;
     int live; /* atomic, futex: threads not yet on the list, plus CLOSING */
 } ended;
+
+urd__threads urd__running_threads;
 
 /* In `live`, above any number of threads: somebody waits for the last one. */
 static const int CLOSING = 1 << 30;
@@ -43,8 +40,15 @@ static void *thread_main(void *arg)
     thread *self = arg;
     urd__task *task = &self->task;
     task->counted = true;
+    self->number = urd__os_thread_id();
+    urd__lock(&urd__running_threads.lock);
+    urd__list_push_tail(&urd__running_threads.all, &self->link);
+    urd__unlock(&urd__running_threads.lock);
     urd__task_bind_thread(task);
     self->run(task, self->arg);
+    urd__lock(&urd__running_threads.lock);
+    urd__list_remove(&self->link);
+    urd__unlock(&urd__running_threads.lock);
     urd__task_bind_thread(NULL);
 
     urd__lock(&self->starting);

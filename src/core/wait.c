@@ -27,6 +27,7 @@
 
 #include "base/atomic.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "core/scope.h"
 
@@ -60,7 +61,8 @@ uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, 
     urd__store_rlx(&self->futex, 0);            /* seen through the word */
     urd__store_rlx(&self->reason, (int)reason); /* for reports, which check the word */
     urd__store_rlx(&self->waits_on, on);        /* the same */
-    urd__store_rel(&self->wait, word);          /* [wait] pairs with the claims */
+    self->since = self->worker ? self->worker->now : urd__clock_now();
+    urd__store_rel(&self->wait, word); /* [wait] pairs with the claims */
     return word;
 }
 

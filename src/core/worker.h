@@ -21,9 +21,12 @@ typedef struct urd__worker {
     unsigned tick;         /* switches since it started; every so many it looks around */
     unsigned old_job_tick; /* when the oldest job not begun had its turn last */
     unsigned index;
-    uint64_t random;                /* state of the generator; with a seed it draws the schedule */
-    bool searching;                 /* counted in the runtime's `searching` */
-    int looted;                     /* jobs of the last theft */
+    int64_t now;       /* about what time it is, for reports; read at some looks around */
+    unsigned now_tick; /* when that was; a task that parks makes the worker look again */
+    pid_t id;          /* the thread's, in the kernel */
+    uint64_t random;   /* state of the generator; with a seed it draws the schedule */
+    bool searching;    /* counted in the runtime's `searching` */
+    int looted;        /* jobs of the last theft */
     int64_t looted_at, steal_after; /* times: it was then; the next one is not before */
     urd__stack_cache stacks;
     urd__job_cache jobs;
