@@ -32,5 +32,6 @@
 #include "urd/select.h"
 #include "urd/shared.h"
 #include "urd/time.h"
+#include "urd/watch.h"
 
 #endif

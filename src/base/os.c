@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -140,7 +141,8 @@ void urd__os_futex_wake(const int *word, int count)
 /* All but what the thread itself causes (SIGSEGV), which must reach it. */
 static void fill_outside_signals(sigset_t *set)
 {
-    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,          SIGTRAP,
+                              SIGABRT, SIGSYS, SIGPROF, OS_SAMPLE_SIGNAL};
     sigfillset(set);
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         sigdelset(set, own[i]);
@@ -241,6 +243,51 @@ long urd__os_read_file(const char *path, char *out, size_t size)
     return (long)used;
 }
 
+/* Where process_vm_readv is not to be had (emulators), for our own memory: the kernel says whether
+ * it can read what is written to a pipe. */
+static int read_own_memory(uintptr_t from, void *to, size_t size)
+{
+    enum { PIECE = 4096 };
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return -errno;
+    int rc = 0;
+    for (size_t done = 0; done < size && rc == 0;) {
+        size_t n = size - done < PIECE ? size - done : PIECE;
+        // NOLINTNEXTLINE(performance-no-int-to-ptr)
+        bool moved = write(ends[1], (const void *)(from + done), n) == (ssize_t)n &&
+                     read(ends[0], (char *)to + done, n) == (ssize_t)n;
+        rc = moved ? 0 : -EFAULT;
+        done += n;
+    }
+    close(ends[0]);
+    close(ends[1]);
+    return rc;
+}
+
+int urd__os_read_memory(pid_t pid, uintptr_t from, void *to, size_t size)
+{
+    int saved = errno; /* also from a signal handler */
+    struct iovec local = {to, size};
+    struct iovec remote = {(void *)from, size}; // NOLINT(performance-no-int-to-ptr)
+    long n = syscall(SYS_process_vm_readv, pid ? pid : getpid(), &local, 1UL, &remote, 1UL, 0UL);
+    int rc = n == (long)size ? 0 : n < 0 ? -errno : -EFAULT;
+    if (rc && rc != -EFAULT && pid == 0)
+        rc = read_own_memory(from, to, size);
+    errno = saved;
+    return rc;
+}
+
+long urd__os_read_pieces(pid_t pid, const uintptr_t *from, size_t count, void *to, size_t size)
+{
+    struct iovec local = {to, count * size}, remote[OS_PIECES_MAX];
+    count = count < OS_PIECES_MAX ? count : OS_PIECES_MAX;
+    for (size_t i = 0; i < count; i++)
+        remote[i] = (struct iovec){(void *)from[i], size}; // NOLINT(performance-no-int-to-ptr)
+    long n = syscall(SYS_process_vm_readv, pid ? pid : getpid(), &local, 1UL, remote, count, 0UL);
+    return n < 0 ? 0 : n / (long)size;
+}
+
 int urd__os_signal_stack(void *on, size_t size)
 {
     stack_t stack = {.ss_sp = on, .ss_size = size, .ss_flags = on ? 0 : SS_DISABLE};
@@ -268,11 +315,39 @@ uintptr_t urd__os_context_sp(const void *context)
 #endif
 }
 
-void urd__os_write_error(const char *text, size_t size)
+void urd__os_context_registers(const void *context, uint64_t *registers, uint64_t *pc)
+{
+    const ucontext_t *at = context;
+#if defined(__x86_64__)
+    static const int order[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+                                REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        registers[i] = (uint64_t)at->uc_mcontext.gregs[order[i]];
+    *pc = (uint64_t)at->uc_mcontext.gregs[REG_RIP];
+#else
+    enum { GENERAL = 31 };
+    for (size_t i = 0; i < GENERAL; i++)
+        registers[i] = at->uc_mcontext.regs[i];
+    registers[GENERAL] = at->uc_mcontext.sp;
+    *pc = at->uc_mcontext.pc;
+#endif
+}
+
+int urd__os_signal_thread(pid_t thread, int sig, void *value)
+{
+    siginfo_t info = {.si_signo = sig, .si_code = SI_QUEUE};
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_ptr = value;
+    return result(syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, sig, &info));
+}
+
+void urd__os_write(int fd, const char *text, size_t size)
 {
     int saved = errno;
     while (size > 0) {
-        ssize_t n = write(STDERR_FILENO, text, size);
+        ssize_t n = write(fd, text, size);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -281,6 +356,11 @@ void urd__os_write_error(const char *text, size_t size)
         size -= (size_t)n;
     }
     errno = saved;
+}
+
+void urd__os_write_error(const char *text, size_t size)
+{
+    urd__os_write(STDERR_FILENO, text, size);
 }
 
 const char *urd__os_program_name(void)

@@ -53,7 +53,7 @@ void urd__os_futex_wake(const int *word, int count);
 int urd__os_thread_start(pthread_t *out, size_t stack_bytes, void *(*fn)(void *), void *arg);
 void urd__os_thread_join(pthread_t thread);
 void urd__os_thread_name(const char *name); /* of the caller; cut to what the kernel keeps */
-pid_t urd__os_thread_id(void); /* of the caller, in the kernel */
+pid_t urd__os_thread_id(void);              /* of the caller, in the kernel */
 bool urd__os_is_main_thread(void);
 
 /* The lowest address of the calling thread's stack that is sure to be usable. */
@@ -64,6 +64,17 @@ int urd__os_cpus_allowed(void); /* by the affinity mask; at least 1 */
 /* The text of a small file, NUL-terminated and cut to size.  Bytes read. */
 long urd__os_read_file(const char *path, char *out, size_t size);
 
+/* Copy memory of a process, 0: this one.  0; -EFAULT it is not (all) there, -EPERM, -ESRCH.  Also
+ * for memory that others write: a bad address is an error, no fault. */
+int urd__os_read_memory(pid_t pid, uintptr_t from, void *to, size_t size);
+
+/* The same for `count` pieces of `size` bytes each, one after the other into `to`.  How many. */
+long urd__os_read_pieces(pid_t pid, const uintptr_t *from, size_t count, void *to, size_t size);
+enum { OS_PIECES_MAX = 512 };
+
+/* Asks a thread what it does; of no use to anybody else, so programs do not have it. */
+enum { OS_SAMPLE_SIGNAL = 16 /* SIGSTKFLT */ };
+
 /* An alternative signal stack for this thread; on == NULL takes it away. */
 int urd__os_signal_stack(void *on, size_t size);
 bool urd__os_signal_stack_absent(void); /* this thread has none yet */
@@ -72,7 +83,14 @@ int urd__os_signal_action(int sig, const struct sigaction *action, struct sigact
 /* The stack pointer where a signal struck; context is the handler's third argument. */
 uintptr_t urd__os_context_sp(const void *context);
 
-void urd__os_write_error(const char *text, size_t size); /* to stderr, whole */
+/* All of them there, by their numbers in DWARF; and where it was. */
+void urd__os_context_registers(const void *context, uint64_t *registers, uint64_t *pc);
+
+/* A signal with a value for one thread of this process.  0, -ESRCH, -EAGAIN. */
+int urd__os_signal_thread(pid_t thread, int sig, void *value);
+
+void urd__os_write(int fd, const char *text, size_t size); /* whole */
+void urd__os_write_error(const char *text, size_t size);   /* to stderr, whole */
 const char *urd__os_program_name(void);
 
 #endif

@@ -17,6 +17,9 @@ typedef struct urd__process_ops {
     int (*start)(urd__job *job, size_t size, urd_time grace_duration);
     /* No job is left; when this returns, nobody of that layer is inside the core any more. */
     void (*stop)(void);
+    /* For reports: the ring of all that run, and where in an entry its parts are. */
+    const urd__link *all;
+    uint32_t link_offset, job_offset, pid_offset;
 } urd__process_ops;
 
 typedef enum urd__state { URD__STOPPED, URD__RUNNING, URD__FORKED } urd__state;

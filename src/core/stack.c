@@ -33,10 +33,10 @@ static const size_t RESERVE_BYTES_MAX = (size_t)1 << 40;
 static const size_t STACK_BYTES_MAX = (size_t)1 << 30;
 
 enum {
-    CHUNKS_MAX = 65536, /* RESERVE_BYTES_MAX of CHUNK_BYTES */
+    CHUNKS_MAX = URD__STACK_CHUNKS_MAX,
     GUARD_PAGES = 4,
-    COLOURS = 16,
-    COLOUR_BYTES = 64,
+    COLOURS = URD__STACK_COLOURS,
+    COLOUR_BYTES = URD__STACK_COLOUR_BYTES,
 #ifdef URD_HOSTILE
     CACHE_MAX = 2,
     CACHE_KEEP = 1,
@@ -46,24 +46,10 @@ enum {
 #endif
 };
 
-typedef struct chunk {
-    unsigned char *base; /* atomic: its slots, and behind them its links; set once; NULL: none */
-    uint32_t *links;     /* owner of the list a slot is in: next slot + 1, or 0 */
-} chunk;
+typedef urd__stack_chunk chunk;
 
-static struct {
-    size_t slot_bytes; /* these are set by open */
-    size_t guard_bytes;
-    size_t promised_bytes;
-    uint32_t chunk_slots;
-    chunk chunks[CHUNKS_MAX]; /* filled in order, under lock */
-    int lock;                 /* guards what follows */
-    uint32_t mapped;          /* slots in chunks */
-    uint32_t used;            /* slots ever handed out */
-    uint32_t free;            /* slot + 1: given back, without memory */
-    uint32_t bare;   /* slot + 1: handed out when the kernel refused the guard; tried again */
-    int by_mprotect; /* atomic; set once the kernel has refused MADV_GUARD_INSTALL */
-} stacks;
+urd__stack_region urd__stacks;
+#define stacks urd__stacks
 
 static size_t slots_bytes(void)
 {

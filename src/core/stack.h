@@ -22,6 +22,33 @@ typedef struct urd__stack {
     uint32_t slot; /* of one that came from urd__stack_get() */
 } urd__stack;
 
+enum {
+    URD__STACK_CHUNKS_MAX = 65536, /* 1 TiB of 16 MiB each */
+    URD__STACK_COLOURS = 16,
+    URD__STACK_COLOUR_BYTES = 64,
+};
+
+typedef struct urd__stack_chunk {
+    unsigned char *base; /* atomic: its slots, and behind them its links; set once; NULL: none */
+    uint32_t *links;     /* owner of the list a slot is in: next slot + 1, or 0 */
+} urd__stack_chunk;
+
+/* Of stack.c; shown for reports, which walk all slots. */
+typedef struct urd__stack_region {
+    size_t slot_bytes; /* these are set by open */
+    size_t guard_bytes;
+    size_t promised_bytes;
+    uint32_t chunk_slots;
+    urd__stack_chunk chunks[URD__STACK_CHUNKS_MAX]; /* filled in order, under lock */
+    int lock;                                       /* guards what follows */
+    uint32_t mapped;                                /* slots in chunks */
+    uint32_t used;                                  /* slots ever handed out */
+    uint32_t free;                                  /* slot + 1: given back, without memory */
+    uint32_t bare;   /* slot + 1: handed out when the kernel refused the guard; tried again */
+    int by_mprotect; /* atomic; set once the kernel has refused MADV_GUARD_INSTALL */
+} urd__stack_region;
+extern urd__stack_region urd__stacks;
+
 int urd__stacks_open(size_t stack_bytes); /* 0, -ENOMEM, -EINVAL: absurdly large */
 void urd__stacks_close(void);
 

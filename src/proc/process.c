@@ -525,7 +525,14 @@ static void stop_reaper(void)
 
 /* ---- in the process job ---- */
 
-const urd__process_ops urd__process_operations = {.start = urd__process_start, .stop = stop_reaper};
+const urd__process_ops urd__process_operations = {
+    .start = urd__process_start,
+    .stop = stop_reaper,
+    .all = &proc.all,
+    .link_offset = offsetof(struct process, link),
+    .job_offset = offsetof(struct process, job),
+    .pid_offset = offsetof(struct process, pid),
+};
 
 static void on_terminate(int sig)
 {

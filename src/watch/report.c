@@ -1,0 +1,373 @@
+/*
+ * report.c - the tree in words.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "watch/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/os.h"
+#include "core/job.h"
+#include "core/wait.h"
+#include "watch/reason.h"
+
+enum { NODES_PRINTED_MAX = 2000, NAMED_MAX = 3, RING_MAX = 64 };
+
+static const uintptr_t OWNER_BITS = 7; /* of the word of a mutex: more than it uses */
+
+/* Append to a text of a fixed size. */
+__attribute__((format(printf, 3, 4))) static void append(char *out, size_t size, const char *format,
+                                                         ...)
+{
+    size_t used = strlen(out);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(out + used, size - used, format, args);
+    va_end(args);
+}
+
+const char *urd__report_kind(int kind)
+{
+    static const char *const names[] = {"task", "thread", "process", "fork"};
+    return kind >= 0 && kind < 4 ? names[kind] : "job";
+}
+
+void urd__report_name(const urd__report *report, const urd__view_job *job, char *out, size_t size)
+{
+    urd__view_job_given(report->view, job, out, size);
+    urd__symbol symbol = {0};
+    if (!out[0] && report->dwfl)
+        urd__dw_look_up(report->dwfl, &symbol, job->fn);
+    if (!out[0] && !symbol.name && report->view->pid == 0)
+        symbol.name = urd__symbol_exported((const void *)job->fn); // NOLINT
+    if (!out[0])
+        snprintf(out, size, "%s", symbol.name ? symbol.name : "job");
+}
+
+/* "job x", or what else the task at this address is. */
+static void append_task(const urd__report *report, uintptr_t at, char *out, size_t size)
+{
+    const urd__view_task *task = urd__view_task_at(report->view, at);
+    const urd__view_job *job = task ? urd__view_job_at(report->view, task->job) : NULL;
+    char name[URD__NAME_BYTES];
+    if (!job) {
+        append(out, size, "a thread that the runtime did not start");
+        return;
+    }
+    urd__report_name(report, job, name, sizeof name);
+    append(out, size, "job %s [%s%ld]", name, task->is_thread ? "t" : "", task->number);
+}
+
+/* The variable at this address, if it has a name; else whose stack it is on. */
+static void append_variable(const urd__report *report, uintptr_t at, char *out, size_t size)
+{
+    urd__symbol symbol = {0};
+    append(out, size, " %#lx", (unsigned long)at);
+    if (report->dwfl)
+        urd__dw_look_up(report->dwfl, &symbol, at);
+    if (symbol.name && symbol.offset)
+        append(out, size, " (%s+%zu)", symbol.name, symbol.offset);
+    else if (symbol.name)
+        append(out, size, " (%s)", symbol.name);
+}
+
+static void append_scope(const urd__report *report, uintptr_t at, char *out, size_t size)
+{
+    const urd__view_scope *scope = urd__view_scope_at(report->view, at);
+    char where[URD__NAME_BYTES] = "";
+    if (scope)
+        urd__view_string(report->view, scope->where, where, sizeof where);
+    append(out, size, " of %s", where[0] ? where : "?");
+}
+
+/* The others that wait for the same object. */
+static void append_company(const urd__report *report, const urd__view_task *self, char *out,
+                           size_t size)
+{
+    int n = 0;
+    for (size_t i = 0; i < report->view->ntasks; i++) {
+        const urd__view_task *task = &report->view->tasks[i];
+        if (task == self || task->state != URD__WAITS || task->on != self->on)
+            continue;
+        if (n < NAMED_MAX) {
+            append(out, size, n ? ", " : "; also at it: ");
+            append_task(report, task->at, out, size);
+        }
+        n++;
+    }
+    if (n > NAMED_MAX)
+        append(out, size, " and %d more", n - NAMED_MAX);
+}
+
+static uintptr_t owner_of(const urd__report *report, const urd__view_task *task)
+{
+    if (task->state != URD__WAITS || task->reason != URD__ON_MUTEX)
+        return 0;
+    return urd__view_field(report->view, task->on, URD__AT_MUTEX_OWNER) & ~OWNER_BITS;
+}
+
+static void append_mutex(const urd__report *report, const urd__view_task *task, char *out,
+                         size_t size)
+{
+    uintptr_t owner = owner_of(report, task);
+    append_variable(report, task->on, out, size);
+    append(out, size, owner ? ", held by " : ", which nobody holds");
+    if (owner)
+        append_task(report, owner, out, size);
+}
+
+static void append_chan(const urd__report *report, const urd__view_task *task, char *out,
+                        size_t size)
+{
+    const urd__view *view = report->view;
+    append_variable(report, task->on, out, size);
+    append(out, size, " (%lu of %lu slots used%s)",
+           (unsigned long)urd__view_field(view, task->on, URD__AT_CHAN_COUNT),
+           (unsigned long)urd__view_field(view, task->on, URD__AT_CHAN_SLOTS),
+           urd__view_field(view, task->on, URD__AT_CHAN_CLOSED) & 1 ? ", closed" : "");
+    append_company(report, task, out, size);
+}
+
+static void append_job(const urd__report *report, uintptr_t handle, char *out, size_t size)
+{
+    char name[URD__NAME_BYTES] = "";
+    for (size_t i = 0; i < report->view->njobs && !name[0]; i++)
+        if (report->view->jobs[i].handle == handle)
+            urd__report_name(report, &report->view->jobs[i], name, sizeof name);
+    append(out, size, " %s", name[0] ? name : "that has ended");
+}
+
+void urd__report_wait(const urd__report *report, const urd__view_task *task, char *out, size_t size)
+{
+    snprintf(out, size, "%s", urd__reason_words(task->reason));
+    switch (task->reason) {
+    case URD__ON_TIME:
+        break;
+    case URD__ON_SCOPE:
+    case URD__ON_LIMIT:
+        append_scope(report, task->on, out, size);
+        break;
+    case URD__ON_JOB:
+        append_job(report, task->on, out, size);
+        break;
+    case URD__ON_MUTEX:
+        append_mutex(report, task, out, size);
+        break;
+    case URD__ON_CHAN_SEND:
+    case URD__ON_CHAN_RECV:
+        append_chan(report, task, out, size);
+        break;
+    default:
+        append_variable(report, task->on, out, size);
+        append_company(report, task, out, size);
+    }
+}
+
+/* ---- stacks ---- */
+
+static urd__symbol symbol_of(const urd__report *report, uint64_t pc, bool innermost)
+{
+    urd__symbol symbol = {0};
+    uint64_t at =
+        innermost ? pc : pc - 1; /* the others are behind a call; the line is the call's */
+    if (report->dwfl)
+        urd__dw_look_up(report->dwfl, &symbol, at);
+    if (!symbol.name && report->view->pid == 0)
+        symbol = urd__symbol_at((const void *)(uintptr_t)at); // NOLINT
+    return symbol;
+}
+
+void urd__report_frames_of(const urd__report *report, const urd__view_task *task,
+                           urd__report_frames *frames)
+{
+    frames->n = 0;
+    bool sampled = task->state == URD__RUNS || task->is_thread;
+    urd__sample *sample = sampled && report->sample ? urd__os_alloc(sizeof *sample) : NULL;
+    if (sampled && !(sample && report->sample(report->sample_arg, task->thread, sample))) {
+        urd__os_free(sample);
+        return;
+    }
+    uint64_t pcs[URD__FRAMES_MAX];
+    int n = urd__frames_of(report->dwfl, report->view, task, sample, pcs, URD__FRAMES_MAX);
+    urd__os_free(sample);
+    urd__symbol symbols[URD__FRAMES_MAX];
+    const char *names[URD__FRAMES_MAX];
+    for (int i = 0; i < n; i++) {
+        symbols[i] = symbol_of(report, pcs[i], sampled && i == 0);
+        names[i] = symbols[i].name;
+    }
+    int first;
+    frames->n = urd__frames_trim(names, n, &first);
+    for (int i = 0; i < frames->n; i++) {
+        frames->at[i] = symbols[first + i];
+        frames->pc[i] = pcs[first + i];
+    }
+}
+
+void urd__report_frame(const urd__report_frames *frames, int i, char *out, size_t size)
+{
+    const urd__symbol *at = &frames->at[i];
+    if (at->name && at->file)
+        snprintf(out, size, "%s at %s:%d", at->name, at->file, at->line);
+    else if (at->name)
+        snprintf(out, size, "%s+%#zx (%s)", at->name, at->offset, at->module ? at->module : "?");
+    else
+        snprintf(out, size, "%#lx (%s)", (unsigned long)frames->pc[i],
+                 at->module ? at->module : "?");
+}
+
+void urd__report_stack(const urd__report *report, const urd__view_task *task, const char *indent,
+                       urd__out *out)
+{
+    urd__report_frames frames;
+    urd__report_frames_of(report, task, &frames);
+    for (int i = 0; i < frames.n; i++) {
+        char text[URD__WORDS_BYTES];
+        urd__report_frame(&frames, i, text, sizeof text);
+        urd__out_print(out, "%s#%d %s\n", indent, i, text);
+    }
+    if (frames.n == 0)
+        urd__out_print(out, "%s(its stack cannot be seen)\n", indent);
+}
+
+/* ---- the tree ---- */
+
+static void print_since(const urd__report *report, const urd__view_task *task, urd__out *out)
+{
+    int64_t waited = report->now - task->since;
+    if (task->since > 0 && waited >= 0)
+        urd__out_print(out, ", for %lld.%03d s", (long long)(waited / URD_SECOND),
+                       (int)(waited % URD_SECOND / URD_MS));
+}
+
+static void print_state(const urd__report *report, const urd__view_job *job,
+                        const urd__view_task *task, urd__out *out)
+{
+    if (job->pid)
+        urd__out_print(out, ": runs as process %d", (int)job->pid);
+    else if (!task)
+        urd__out_print(out, job->kind == URD_PROCESS ? ": is being forked" : ": has not begun");
+    else if (job->inner)
+        urd__out_print(out, ": runs a job of its scope on its own stack");
+    else if (task->state == URD__RUNS)
+        urd__out_print(out, ": runs");
+    else if (task->state == URD__READY)
+        urd__out_print(out, ": is ready to run");
+    if (!task || job->inner || task->state != URD__WAITS)
+        return;
+    char words[URD__WORDS_BYTES];
+    urd__report_wait(report, task, words, sizeof words);
+    urd__out_print(out, ": waits for %s", words);
+    print_since(report, task, out);
+}
+
+static void print_job(const urd__report *report, const urd__tree *tree, int node,
+                      const char *indent, urd__out *out)
+{
+    const urd__view_job *job = urd__tree_job(tree, node);
+    const urd__view_task *task = urd__tree_task(tree, node);
+    char name[URD__NAME_BYTES], where[URD__NAME_BYTES];
+    urd__report_name(report, job, name, sizeof name);
+    urd__view_string(report->view, job->where, where, sizeof where);
+    urd__out_print(out, "%sjob %s", indent, name);
+    if (task)
+        urd__out_print(out, " [%s%ld]", task->is_thread ? "t" : "", task->number);
+    urd__out_print(out, " (%s", urd__report_kind(job->kind));
+    if (task && task->worker >= 0)
+        urd__out_print(out, " on worker %d", task->worker);
+    urd__out_print(out, where[0] ? ", started at %s)" : ")", where);
+    print_state(report, job, task, out);
+    urd__out_print(out, "\n");
+    if (tree->nodes[node].more)
+        urd__out_print(out, "%s  and %d more like it\n", indent, tree->nodes[node].more);
+    if (!report->stacks || !task || job->inner)
+        return;
+    char deeper[URD__NAME_BYTES];
+    snprintf(deeper, sizeof deeper, "%s    ", indent);
+    urd__report_stack(report, task, deeper, out);
+}
+
+static void print_scope(const urd__report *report, const urd__view_scope *scope, const char *indent,
+                        urd__out *out)
+{
+    char where[URD__NAME_BYTES];
+    urd__view_string(report->view, scope->where, where, sizeof where);
+    urd__out_print(out, "%sscope of %s%s\n", indent, where[0] ? where : "?",
+                   scope->cancelled ? ", cancelled" : "");
+}
+
+void urd__report_tree(const urd__report *report, urd__out *out)
+{
+    enum { INDENT_MAX = 60 };
+    urd__tree tree;
+    if (urd__tree_build(&tree, report->view) != 0) {
+        urd__out_print(out, "(there is no memory for the report)\n");
+        return;
+    }
+    int depth = 0, printed = 0, left_out = 0;
+    for (int node = tree.root; node >= 0; node = urd__tree_next(&tree, node, &depth)) {
+        if (printed++ >= NODES_PRINTED_MAX) {
+            left_out++;
+            continue;
+        }
+        char indent[INDENT_MAX + 1];
+        int n = depth * 2 < INDENT_MAX ? depth * 2 : INDENT_MAX;
+        memset(indent, ' ', sizeof indent);
+        indent[n] = '\0';
+        if (urd__tree_scope(&tree, node))
+            print_scope(report, urd__tree_scope(&tree, node), indent, out);
+        else
+            print_job(report, &tree, node, indent, out);
+    }
+    if (left_out)
+        urd__out_print(out, "... and %d more\n", left_out);
+    if (report->view->cut)
+        urd__out_print(out, "... and what there was no memory for\n");
+    urd__tree_free(&tree);
+}
+
+/* ---- rings of locks ---- */
+
+/* From the task along owners; true if it comes back to it, and it is the first of that ring. */
+static int ring_from(const urd__report *report, const urd__view_task *first,
+                     const urd__view_task **ring)
+{
+    int n = 0;
+    const urd__view_task *task = first;
+    while (task && n < RING_MAX) {
+        ring[n++] = task;
+        uintptr_t owner = owner_of(report, task);
+        task = owner ? urd__view_task_at(report->view, owner) : NULL;
+        if (task == first)
+            return n;
+        if (task < first) /* that one's turn has been, or it does not lead back */
+            return 0;
+    }
+    return 0;
+}
+
+int urd__report_cycles(const urd__report *report, urd__out *out)
+{
+    int rings = 0;
+    for (size_t i = 0; i < report->view->ntasks; i++) {
+        const urd__view_task *ring[RING_MAX];
+        int n = ring_from(report, &report->view->tasks[i], ring);
+        if (n == 0)
+            continue;
+        rings++;
+        urd__out_print(out, "a ring of locks: nobody in it can go on\n");
+        for (int k = 0; k < n; k++) {
+            char words[URD__WORDS_BYTES] = "";
+            append_task(report, ring[k]->at, words, sizeof words);
+            append(words, sizeof words, " waits for ");
+            size_t used = strlen(words);
+            urd__report_wait(report, ring[k], words + used, sizeof words - used);
+            urd__out_print(out, "  %s\n", words);
+        }
+    }
+    return rings;
+}
