@@ -5,7 +5,8 @@
  *
  * A queue of values of one size, between tasks and threads of one process.  Caller-allocated.  With
  * no slots a send meets a receive (rendezvous); with a ring it is bounded.  A sent value is copied
- * straight into a waiting receiver.  First come, first served.
+ * straight into a waiting receiver.  First come, first served; what lies in the ring leaves in the
+ * order in which it came, or newest first, or by priority.
  */
 #ifndef URD_CHAN_H
 #define URD_CHAN_H
@@ -15,19 +16,35 @@
 URD_BEGIN_DECLS
 
 typedef struct urd_chan {
-    int lock;            /* guards all that follows but the first three */
+    int lock;            /* guards all that is not set once */
+    int order;           /* set once */
     size_t elem_bytes;   /* set once */
     size_t slots;        /* set once */
-    unsigned char *ring; /* set once; slots * elem_bytes bytes */
+    unsigned char *ring; /* set once */
     size_t head, count;
-    bool closed;
+    uint64_t sent, done;      /* values so far */
     struct urd__link senders; /* at least one of the two is empty; senders wait only if full */
     struct urd__link receivers;
+    struct urd__link joiners;
+    size_t priority_at; /* set once */
+    bool closed;
     long reserved[2];
 } urd_chan;
 
 /* ring: room for slots * elem_bytes bytes, owned by the caller; NULL with slots 0. */
 void urd_chan_init(urd_chan *c, size_t elem_bytes, void *ring, size_t slots);
+
+/* The newest value in the ring leaves first. */
+void urd_chan_init_lifo(urd_chan *c, size_t elem_bytes, void *ring, size_t slots);
+
+/*
+ * The value with the smallest priority leaves first, of equals the one that came first.  Its
+ * priority is the int64_t at the offset `priority_at` in the value.  The ring holds
+ * slots * URD_CHAN_PRIORITY_BYTES(elem_bytes) bytes.  A send or receive takes log2(slots) copies.
+ */
+#define URD_CHAN_PRIORITY_BYTES(elem_bytes) (16 + ((elem_bytes) + 7) / 8 * 8)
+void urd_chan_init_priority(urd_chan *c, size_t elem_bytes, void *ring, size_t slots,
+                            size_t priority_at);
 
 /* Nobody may wait in it; aborts otherwise. */
 void urd_chan_fini(urd_chan *c);
@@ -46,8 +63,29 @@ int urd_chan_tryrecv(urd_chan *c, void *v) URD_MUST_USE;
 /* No more sends; everyone who waits is woken.  Closing again does nothing. */
 void urd_chan_close(urd_chan *c);
 
+/* The same, and what is in the ring is dropped: how many values.  They count as done. */
+size_t urd_chan_close_now(urd_chan *c);
+
+/*
+ * For work to be done: who has received a value says so when he has dealt with it, and join waits
+ * until that was said for every value sent so far and meanwhile.  done aborts if it is said more
+ * often.  join: 0, -ECANCELED.
+ */
+void urd_chan_done(urd_chan *c);
+int urd_chan_join(urd_chan *c) URD_MUST_USE;
+
 /* Values in the ring now. */
 size_t urd_chan_depth(urd_chan *c);
+
+/* The state of one moment.  Takes as long as there are waiters. */
+typedef struct urd_chan_counts {
+    size_t depth;              /* values in the ring */
+    size_t senders, receivers; /* that wait */
+    uint64_t sent;             /* values so far */
+    uint64_t unfinished;       /* of those, without urd_chan_done */
+    bool closed;
+} urd_chan_counts;
+void urd_chan_stats(urd_chan *c, urd_chan_counts *out);
 
 URD_END_DECLS
 

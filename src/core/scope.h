@@ -55,6 +55,14 @@ static inline void urd__scope_count_in(urd_scope *s)
 void urd__scope_publish(urd_scope *s);
 void urd__scope_publish_task(urd__task *task, urd_scope *s);
 
+/* Does a cancel of the scope, or of one around it, find the task already?  Asked by the task. */
+static inline bool urd__scope_finds_task(const urd__task *task, const urd_scope *s)
+{
+    /* Own stores alone can make it the owner. */
+    return urd__load_acq(&s->published) && /* [publish] */
+           (task->member_of == s || urd__load_rlx(&s->owner) == task);
+}
+
 /* What a cancel of the scope is to call; takes part until detached.  True: cancelled already, and
  * the member has not been called for it. */
 bool urd__scope_attach(urd_scope *s, urd__member *member);

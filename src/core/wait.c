@@ -48,7 +48,8 @@ int urd__wait_enter(urd__task *self)
         return 0;
     if (urd__scope_cancelled(scope))
         return -ECANCELED;
-    urd__scope_publish_task(self, scope);
+    if (!urd__scope_finds_task(self, scope))
+        urd__scope_publish_task(self, scope);
     return 0;
 }
 
@@ -72,7 +73,7 @@ bool urd__wait_undo(urd__task *self, uint64_t word)
 }
 
 /* W2, W3: a cancel that did not see the wait is seen here. */
-static bool cancelled_meanwhile(urd__task *self)
+static inline bool cancelled_meanwhile(urd__task *self)
 {
     /* The word first: if somebody has claimed it and begun another wait for us, which no cancel
      * ends, then either the swap fails or there is no scope. */
@@ -136,6 +137,7 @@ int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waite
                  urd__reason reason, const void *on)
 {
     waiter->task = self;
+    waiter->claimed = false;
     waiter->word = urd__wait_begin(self, self->scope, reason, on);
     urd__list_push_tail(list, &waiter->link);
     urd__unlock(lock);
@@ -159,4 +161,18 @@ urd__waiter *urd__wait_pop(urd__link *list)
         }
     }
     return NULL;
+}
+
+void urd__wait_pop_all(urd__link *list, int result, urd__link *woken)
+{
+    for (urd__waiter *waiter; (waiter = urd__wait_pop(list)) != NULL;) {
+        waiter->result = result;
+        urd__list_push_tail(woken, &waiter->link);
+    }
+}
+
+void urd__wait_ready_all(urd__link *woken)
+{
+    for (urd__link *link; (link = urd__list_pop(woken)) != NULL;)
+        urd__task_ready(urd__container(link, urd__waiter, link)->task);
 }

@@ -47,6 +47,7 @@ enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATE
     X(URD__ON_EVENT, INSIDE, "event")                                                              \
     X(URD__ON_CHAN_SEND, INSIDE, "room in channel")                                                \
     X(URD__ON_CHAN_RECV, INSIDE, "a value from channel")                                           \
+    X(URD__ON_CHAN_JOIN, INSIDE, "what was sent to be done, in channel")                           \
     X(URD__ON_SELECT, INSIDE, "one of the arms of select") /* urd__select of sync/select.h */      \
     X(URD__ON_SELECT_UNTIL, OUTSIDE, "one of the arms of select, or a time") /* the same */
 
@@ -99,5 +100,9 @@ int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waite
 
 /* The first waiter that could be claimed, dequeued; NULL: none.  Under the lock. */
 urd__waiter *urd__wait_pop(urd__link *list);
+
+/* All of them, with this result, to the end of `woken`; and after the lock make them ready. */
+void urd__wait_pop_all(urd__link *list, int result, urd__link *woken);
+void urd__wait_ready_all(urd__link *woken);
 
 #endif

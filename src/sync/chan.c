@@ -4,16 +4,20 @@
  * SPDX-License-Identifier: MIT
  *
  * Invariants, under the lock:
- *   - At least one of senders and receivers is empty.
+ *   - At least one of senders and receivers is empty, but for the arms of one select.
  *   - Receivers wait only while count == 0; senders only while count == slots.
  *   - Of a closed channel both are empty.
+ *   - done <= sent; joiners wait only while done < sent.
  *
  * Sending and receiving are the same walk in opposite directions: first serve somebody who waits at
  * the other end, then use the ring, then wait.  With no slots the ring never has room, which is the
  * rendezvous.  A value goes from the sender's memory into the waiting receiver's, once; when the
- * ring is full and a receiver takes its oldest value, the first waiting sender's moves into the
- * place.
+ * ring is full and a receiver takes its next value, the first waiting sender's moves into the
+ * place.  In which order values leave the ring is for order.c to say, where it is not the common
+ * one.
  */
+#include "sync/chan.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -21,74 +25,105 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "core/wait.h"
-#include "sync/chan.h"
+
+void urd__chan_setup(urd_chan *c, size_t elem_bytes, void *ring, size_t slots, const char *call)
+{
+    if (slots > 0 && !ring)
+        urd__die("%s: %zu slots and no ring", call, slots);
+    *c = (urd_chan){.elem_bytes = elem_bytes, .ring = ring, .slots = slots};
+}
 
 void urd_chan_init(urd_chan *c, size_t elem_bytes, void *ring, size_t slots)
 {
-    if (slots > 0 && !ring)
-        urd__die("urd_chan_init: %zu slots and no ring", slots);
-    *c = (urd_chan){.elem_bytes = elem_bytes, .ring = ring, .slots = slots};
+    urd__chan_setup(c, elem_bytes, ring, slots, "urd_chan_init");
 }
 
 void urd_chan_fini(urd_chan *c)
 {
     urd__lock(&c->lock);
-    bool waiting = !urd__list_empty(&c->senders) || !urd__list_empty(&c->receivers);
+    bool waiting = !urd__list_empty(&c->senders) || !urd__list_empty(&c->receivers) ||
+                   !urd__list_empty(&c->joiners);
     urd__unlock(&c->lock);
     if (waiting)
         urd__die("urd_chan_fini: somebody waits in the channel");
 }
 
-static unsigned char *slot(const urd_chan *c, size_t i)
+static inline unsigned char *slot(const urd_chan *c, size_t i)
 {
     size_t at = c->head + i;
     return c->ring + (at < c->slots ? at : at - c->slots) * c->elem_bytes;
 }
 
-static void copy(const urd_chan *c, void *to, const void *from)
+/* Most values are a pointer or a number: no call for those. */
+static inline void copy(const urd_chan *c, void *to, const void *from)
 {
-    if (c->elem_bytes)
+    if (c->elem_bytes == sizeof(uint64_t))
+        memcpy(to, from, sizeof(uint64_t));
+    else if (c->elem_bytes)
         memcpy(to, from, c->elem_bytes);
 }
 
+static inline void put(urd_chan *c, const void *v)
+{
+    c->sent++;
+    if (__builtin_expect(c->order != URD__FIFO, 0)) {
+        urd__order_put(c, v);
+        return;
+    }
+    copy(c, slot(c, c->count++), v);
+}
+
+static inline void take(urd_chan *c, void *v)
+{
+    if (__builtin_expect(c->order != URD__FIFO, 0)) {
+        urd__order_take(c, v);
+        return;
+    }
+    copy(c, v, slot(c, 0));
+    c->head = c->head + 1 == c->slots ? 0 : c->head + 1;
+    c->count--;
+}
+
+static inline urd__waiter *pop(urd__link *list)
+{
+    return urd__list_empty(list) ? NULL : urd__wait_pop(list);
+}
+
 /* Under lock.  0, -EPIPE, -EAGAIN; *wake is who is to be made ready after the lock. */
-static int try_send(urd_chan *c, const void *v, urd__task **wake)
+static inline int try_send(urd_chan *c, const void *v, urd__task **wake)
 {
     if (c->closed)
         return -EPIPE;
-    urd__waiter *receiver = urd__wait_pop(&c->receivers);
+    urd__waiter *receiver = pop(&c->receivers);
     if (receiver) {
+        c->sent++;
         copy(c, receiver->value, v);
         *wake = receiver->task;
         return 0;
     }
     if (c->count == c->slots)
         return -EAGAIN;
-    copy(c, slot(c, c->count++), v);
+    put(c, v);
     return 0;
 }
 
 /* Under lock, the same in the other direction. */
-static int try_recv(urd_chan *c, void *v, urd__task **wake)
+static inline int try_recv(urd_chan *c, void *v, urd__task **wake)
 {
-    if (c->count > 0) {
-        copy(c, v, slot(c, 0));
-        c->head = c->head + 1 == c->slots ? 0 : c->head + 1;
-        c->count--;
-        urd__waiter *sender = urd__wait_pop(&c->senders);
-        if (sender) {
-            copy(c, slot(c, c->count++), sender->value);
-            *wake = sender->task;
-        }
-        return 0;
-    }
-    urd__waiter *sender = urd__wait_pop(&c->senders);
-    if (sender) {
+    bool from_ring = c->count > 0;
+    if (from_ring)
+        take(c, v);
+    urd__waiter *sender = pop(&c->senders);
+    if (!sender)
+        return from_ring ? 0 : c->closed ? -EPIPE : -EAGAIN;
+    if (from_ring) {
+        put(c, sender->value);
+    } else {
+        c->sent++;
         copy(c, v, sender->value);
-        *wake = sender->task;
-        return 0;
     }
-    return c->closed ? -EPIPE : -EAGAIN;
+    *wake = sender->task;
+    return 0;
 }
 
 int urd__chan_try(urd_chan *c, bool send, void *v, urd__task **wake)
@@ -96,16 +131,21 @@ int urd__chan_try(urd_chan *c, bool send, void *v, urd__task **wake)
     return send ? try_send(c, v, wake) : try_recv(c, v, wake);
 }
 
-static int transfer(urd_chan *c, void *v, bool send, bool wait)
+/* v is read when sending, written when receiving.  Written once for all four calls, and compiled
+ * for each. */
+__attribute__((always_inline)) static inline int transfer(urd_chan *c, void *v, bool send,
+                                                          bool wait)
 {
     urd__task *self = wait ? urd__task_self() : NULL, *wake = NULL;
     int rc = wait ? urd__wait_enter(self) : 0;
     if (rc)
         return rc;
     urd__lock(&c->lock);
-    rc = urd__chan_try(c, send, v, &wake);
-    if (rc == -EAGAIN && wait) {
-        urd__waiter waiter = {.value = v};
+    rc = send ? try_send(c, v, &wake) : try_recv(c, v, &wake);
+    if (wait && rc == -EAGAIN) {
+        urd__waiter waiter;
+        waiter.value = v;
+        waiter.result = 0;
         rc = urd__wait_on(self, send ? &c->senders : &c->receivers, &c->lock, &waiter,
                           send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV, c);
         return rc ? rc : waiter.result;
@@ -136,23 +176,72 @@ int urd_chan_tryrecv(urd_chan *c, void *v)
     return transfer(c, v, false, false);
 }
 
-void urd_chan_close(urd_chan *c)
+/* ---- Closing, and what is still to be done -------------------------------------------------- */
+
+/* Under lock. */
+static void release_joiners(urd_chan *c, urd__link *woken)
+{
+    if (c->done == c->sent)
+        urd__wait_pop_all(&c->joiners, 0, woken);
+}
+
+static size_t close_channel(urd_chan *c, bool drop)
 {
     urd__link woken = {0};
-    urd__list_init(&woken);
     urd__lock(&c->lock);
+    size_t dropped = drop ? c->count : 0;
     c->closed = true;
-    urd__link *ends[] = {&c->senders, &c->receivers};
-    for (size_t i = 0; i < 2; i++) {
-        for (urd__waiter *waiter; (waiter = urd__wait_pop(ends[i])) != NULL;) {
-            waiter->result = -EPIPE;
-            urd__list_push_tail(&woken, &waiter->link);
-        }
+    c->count -= dropped;
+    c->done += dropped;
+    urd__wait_pop_all(&c->senders, -EPIPE, &woken);
+    urd__wait_pop_all(&c->receivers, -EPIPE, &woken);
+    release_joiners(c, &woken);
+    urd__unlock(&c->lock);
+    urd__wait_ready_all(&woken);
+    return dropped;
+}
+
+void urd_chan_close(urd_chan *c)
+{
+    close_channel(c, false);
+}
+
+size_t urd_chan_close_now(urd_chan *c)
+{
+    return close_channel(c, true);
+}
+
+void urd_chan_done(urd_chan *c)
+{
+    urd__link woken = {0};
+    urd__lock(&c->lock);
+    bool too_many = c->done == c->sent;
+    if (!too_many) {
+        c->done++;
+        release_joiners(c, &woken);
     }
     urd__unlock(&c->lock);
-    for (urd__link *link; (link = urd__list_pop(&woken)) != NULL;)
-        urd__task_ready(urd__container(link, urd__waiter, link)->task);
+    if (too_many)
+        urd__die("urd_chan_done more often than values were sent");
+    urd__wait_ready_all(&woken);
 }
+
+int urd_chan_join(urd_chan *c)
+{
+    urd__task *self = urd__task_self();
+    int rc = urd__wait_enter(self);
+    if (rc)
+        return rc;
+    urd__lock(&c->lock);
+    if (c->done == c->sent) {
+        urd__unlock(&c->lock);
+        return 0;
+    }
+    urd__waiter waiter = {0};
+    return urd__wait_on(self, &c->joiners, &c->lock, &waiter, URD__ON_CHAN_JOIN, c);
+}
+
+/* ---- Counters ------------------------------------------------------------------------------- */
 
 size_t urd_chan_depth(urd_chan *c)
 {
@@ -160,4 +249,24 @@ size_t urd_chan_depth(urd_chan *c)
     size_t count = c->count;
     urd__unlock(&c->lock);
     return count;
+}
+
+static size_t length(const urd__link *list)
+{
+    size_t n = 0;
+    for (const urd__link *link = urd__list_first(list); link && link != list; link = link->next)
+        n++;
+    return n;
+}
+
+void urd_chan_stats(urd_chan *c, urd_chan_counts *out)
+{
+    urd__lock(&c->lock);
+    *out = (urd_chan_counts){.depth = c->count,
+                             .senders = length(&c->senders),
+                             .receivers = length(&c->receivers),
+                             .sent = c->sent,
+                             .unfinished = c->sent - c->done,
+                             .closed = c->closed};
+    urd__unlock(&c->lock);
 }

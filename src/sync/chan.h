@@ -1,5 +1,5 @@
 /*
- * chan.h - channels inside: one try under the lock, for send, receive and select.
+ * chan.h - channels inside: one try under the lock, and the order in which values leave.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,10 +10,19 @@
 
 #include "core/task.h"
 
+enum { URD__FIFO, URD__LIFO, URD__PRIORITY };
+
+/* Aborts in the name of `call` where there are slots and no ring. */
+void urd__chan_setup(urd_chan *c, size_t elem_bytes, void *ring, size_t slots, const char *call);
+
 /*
  * Under c->lock.  0, -EPIPE, -EAGAIN.  v is read when sending, written when receiving; *wake is set
  * to who is to be made ready after the lock, if there is somebody.
  */
 int urd__chan_try(urd_chan *c, bool send, void *v, urd__task **wake);
+
+/* order.c: into the ring, which has room and whose value is counted as sent; and out of it. */
+void urd__order_put(urd_chan *c, const void *v);
+void urd__order_take(urd_chan *c, void *v);
 
 #endif

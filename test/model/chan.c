@@ -9,6 +9,7 @@
 #include "model_core.h"
 
 #include "sync/chan.c"
+#include "sync/order.c"
 
 enum { SAMPLES = 8000, VALUES = 6 };
 
@@ -84,7 +85,19 @@ static void receive_two_in_order(void)
     explore_ghost_add(&received[5], 1);
 }
 
-static void close_channel(void)
+static void receive_and_do(void)
+{
+    receive_value();
+    urd_chan_done(&chan);
+}
+
+static void send_and_join(void)
+{
+    send_value(4);
+    explore_assert(urd_chan_join(&chan) == 0);
+}
+
+static void close_the_channel(void)
 {
     urd_chan_close(&chan);
 }
@@ -125,14 +138,20 @@ const struct explore_model explore_models[] = {
      .finish = values_agree},
     {.name = "close_beside_a_rendezvous",
      .setup = setup_rendezvous,
-     .threads = {send_own, receive_value, close_channel},
+     .threads = {send_own, receive_value, close_the_channel},
      .thread_names = {"sender", "receiver", "closer"},
      .random = SAMPLES,
      .finish = values_agree},
     {.name = "close_wakes_two_receivers",
      .setup = setup_rendezvous,
-     .threads = {receive_value, receive_value, close_channel},
+     .threads = {receive_value, receive_value, close_the_channel},
      .thread_names = {"receiver", "other receiver", "closer"},
+     .random = SAMPLES,
+     .finish = values_agree},
+    {.name = "a_join_beside_the_last_that_is_done",
+     .setup = setup_one_slot,
+     .threads = {send_and_join, receive_and_do},
+     .thread_names = {"sender", "worker"},
      .random = SAMPLES,
      .finish = values_agree},
     {.name = "cancel_beside_a_rendezvous",

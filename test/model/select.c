@@ -12,6 +12,7 @@
 #include "core/sleep.c"
 #include "sync/chan.c"
 #include "sync/event.c"
+#include "sync/order.c"
 #include "sync/select.c"
 
 enum { SAMPLES = 6000, VALUES = EXPLORE_THREADS_MAX };
@@ -40,8 +41,8 @@ static void setup(void)
     happened = cancelled = timed_out = 0;
     threads_turn = 0;
     event = (urd_event){0};
-    urd_chan_init(&a, sizeof(int), NULL, 0);
-    urd_chan_init(&b, sizeof(int), NULL, 0);
+    urd_chan_init(&a, sizeof(long), NULL, 0);
+    urd_chan_init(&b, sizeof(long), NULL, 0);
 }
 
 /* A select of two channel arms and maybe a third; what it did goes into the books. */
@@ -52,7 +53,7 @@ static void select_and_note(urd_op *ops, int n)
     for (int i = 0; i < n; i++) {
         if (ops[i].kind != URD_OP_RECV)
             continue;
-        int value = *(int *)ops[i].to;
+        long value = *(long *)ops[i].to;
         bool got = i == chosen && ops[i].result == 0;
         explore_assert(got ? value >= 0 && value < VALUES : value == -1);
         if (got)
@@ -63,49 +64,49 @@ static void select_and_note(urd_op *ops, int n)
     } else {
         explore_ghost_add(ops[chosen].kind == URD_OP_UNTIL ? &timed_out : &happened, 1);
         if (ops[chosen].kind == URD_OP_SEND && ops[chosen].result == 0)
-            explore_ghost_add(&sent[*(const int *)ops[chosen].from], 1);
+            explore_ghost_add(&sent[*(const long *)ops[chosen].from], 1);
     }
     leave(ops, (size_t)n * sizeof *ops);
 }
 
 static void send_a_or_recv_b(void)
 {
-    int out = explore_self(), in = -1;
+    long out = explore_self(), in = -1;
     urd_op ops[2] = {urd_op_send(&a, &out), urd_op_recv(&b, &in)};
     select_and_note(ops, 2);
 }
 
 static void recv_a_or_send_b(void)
 {
-    int out = explore_self(), in = -1;
+    long out = explore_self(), in = -1;
     urd_op ops[2] = {urd_op_recv(&a, &in), urd_op_send(&b, &out)};
     select_and_note(ops, 2);
 }
 
 static void recv_either(void)
 {
-    int in_a = -1, in_b = -1;
+    long in_a = -1, in_b = -1;
     urd_op ops[2] = {urd_op_recv(&b, &in_b), urd_op_recv(&a, &in_a)};
     select_and_note(ops, 2);
 }
 
 static void recv_a_or_event(void)
 {
-    int in = -1;
+    long in = -1;
     urd_op ops[2] = {urd_op_recv(&a, &in), urd_op_event(&event)};
     select_and_note(ops, 2);
 }
 
 static void recv_a_in_time(void)
 {
-    int in = -1;
+    long in = -1;
     urd_op ops[2] = {urd_op_recv(&a, &in), urd_op_until(1)};
     select_and_note(ops, 2);
 }
 
 static void send_unless_it_waits(urd_chan *c)
 {
-    int out = explore_self();
+    long out = explore_self();
     int rc = urd_chan_trysend(c, &out);
     explore_assert(rc == 0 || rc == -EAGAIN || rc == -EPIPE);
     if (rc == 0)
@@ -119,7 +120,7 @@ static void try_send_a(void)
 
 static void send_b(void)
 {
-    int out = explore_self();
+    long out = explore_self();
     if (urd_chan_send(&b, &out) == 0)
         explore_ghost_add(&sent[out], 1);
 }

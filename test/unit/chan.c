@@ -52,7 +52,7 @@ static int sent;
 static int send_one(void *arg)
 {
     CHECK_EQ(urd_chan_send(&chan, arg), 0);
-    sent++;
+    urd__add_ar(&sent, 1);
     return 0;
 }
 
@@ -374,6 +374,182 @@ static int close_wakes(void *arg)
 TEST(close_wakes_everyone_at_both_ends)
 {
     run_seeds(20, close_wakes);
+}
+
+static int drops(void *arg)
+{
+    (void)arg;
+    init(4);
+    int v;
+    for (v = 1; v <= 3; v++)
+        CHECK_EQ(urd_chan_send(&chan, &v), 0);
+    CHECK_EQ(urd_chan_close_now(&chan), 3);
+    CHECK_EQ(urd_chan_close_now(&chan), 0);
+    CHECK_EQ(urd_chan_recv(&chan, &v), -EPIPE);
+    CHECK_EQ(urd_chan_send(&chan, &v), -EPIPE);
+    CHECK_EQ(urd_chan_depth(&chan), 0);
+    CHECK_EQ(urd_chan_join(&chan), 0); /* what was dropped counts as done */
+    init(0);
+    CHECK_EQ(urd_chan_close_now(&chan), 0);
+    return 0;
+}
+
+TEST(close_now_drops_what_is_in_the_ring)
+{
+    test_run(drops);
+}
+
+/* ---- Work to be done ------------------------------------------------------------------------- */
+
+static int do_work(void *arg)
+{
+    (void)arg;
+    int v;
+    while (urd_chan_recv(&chan, &v) == 0) {
+        CHECK_EQ(urd_sleep(10), 0);
+        sent++;
+        urd_chan_done(&chan);
+    }
+    return 0;
+}
+
+static int join_work(void *arg)
+{
+    (void)arg;
+    for (size_t slots = 0; slots <= 4; slots += 2) {
+        init(slots);
+        sent = 0;
+        CHECK_EQ(urd_chan_join(&chan), 0); /* nothing was sent */
+        urd_time start = urd_now();
+        urd_scope s;
+        urd_scope_open(&s);
+        urd_go(&s, do_work, NULL);
+        for (int i = 1; i <= 5; i++)
+            CHECK_EQ(urd_chan_send(&chan, &i), 0);
+        CHECK_EQ(urd_chan_join(&chan), 0);
+        CHECK_EQ(sent, 5);
+        CHECK_EQ(urd_now(), start + 50);
+        urd_chan_close(&chan);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        urd_chan_fini(&chan);
+    }
+    return 0;
+}
+
+TEST(join_waits_until_all_that_was_sent_is_done)
+{
+    run_seeds(10, join_work);
+}
+
+static int join_done(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(urd_chan_join(&chan), 0);
+    urd__add_ar(&woken, 1);
+    return 0;
+}
+
+static int join_cancelled(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(urd_chan_join(&chan), -ECANCELED);
+    return 0;
+}
+
+static int joins_end(void *arg)
+{
+    (void)arg;
+    init(4);
+    woken = 0;
+    int v = 1;
+    CHECK_EQ(urd_chan_send(&chan, &v), 0);
+    CHECK_EQ(urd_chan_send(&chan, &v), 0);
+    urd_scope s, cancelled;
+    urd_scope_open(&s);
+    for (int i = 0; i < 4; i++)
+        urd_spawn(&s, i ? URD_TASK : URD_THREAD, join_done, NULL, 0);
+    urd_scope_open(&cancelled);
+    urd_go(&cancelled, join_cancelled, NULL);
+    let_others_run();
+    urd_scope_cancel(&cancelled, -EIO);
+    CHECK_EQ(urd_scope_join(&cancelled), -EIO);
+    CHECK_EQ(urd_chan_recv(&chan, &v), 0);
+    let_others_run();
+    CHECK_EQ(urd_chan_close_now(&chan), 1);
+    let_others_run();
+    CHECK_EQ(woken, 0); /* one value was received and is not done */
+    urd_chan_done(&chan);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(woken, 4);
+    urd_chan_fini(&chan);
+    return 0;
+}
+
+TEST(a_join_ends_by_done_by_a_drop_and_by_a_cancel)
+{
+    run_seeds(20, joins_end);
+}
+
+static void done_too_often(void)
+{
+    init(1);
+    int v = 1;
+    CHECK_EQ(urd_chan_trysend(&chan, &v), 0);
+    urd_chan_done(&chan);
+    urd_chan_done(&chan);
+}
+
+TEST(done_more_often_than_sent_aborts)
+{
+    CHECK_ABORTS(done_too_often, "urd_chan_done more often than values were sent");
+}
+
+static int counters(void *arg)
+{
+    (void)arg;
+    urd_chan_counts counts;
+    int v = 5;
+    init(2);
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < 3; i++)
+        urd_go(&s, recv_closed, NULL);
+    let_others_run();
+    urd_chan_stats(&chan, &counts);
+    CHECK_EQ(counts.receivers, 3);
+    CHECK_EQ(counts.senders, 0);
+    CHECK_EQ(counts.sent, 0);
+    CHECK(!counts.closed);
+    urd_chan_close(&chan);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    urd_chan_stats(&chan, &counts);
+    CHECK_EQ(counts.receivers, 0);
+    CHECK(counts.closed);
+
+    init(2);
+    urd_scope_open(&s);
+    for (int i = 0; i < 5; i++)
+        urd_go_copy(&s, send_one, &v, sizeof v);
+    let_others_run();
+    urd_chan_stats(&chan, &counts);
+    CHECK_EQ(counts.depth, 2);
+    CHECK_EQ(counts.senders, 3);
+    CHECK_EQ(counts.sent, 2);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(urd_chan_recv(&chan, &v), 0);
+    urd_chan_done(&chan);
+    urd_chan_stats(&chan, &counts);
+    CHECK_EQ(counts.depth, 1);
+    CHECK_EQ(counts.senders, 0);
+    CHECK_EQ(counts.sent, 5);
+    CHECK_EQ(counts.unfinished, 4);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    return 0;
+}
+
+TEST(counters_tell_depth_waiters_and_what_is_unfinished)
+{
+    run_seeds(10, counters);
 }
 
 /* ---- Cancels --------------------------------------------------------------------------------- */
