@@ -27,6 +27,7 @@
 #include "urd/chan.h"
 #include "urd/job.h"
 #include "urd/lock.h"
+#include "urd/par.h"
 #include "urd/run.h"
 #include "urd/scope.h"
 #include "urd/select.h"

@@ -24,7 +24,12 @@
 #include "core/runtime.h"
 #include "core/wait.h"
 
-enum { PENDING, AWAITED, DONE, UNSEEN /* by anybody: there was no memory to show it */ };
+enum {
+    PENDING,
+    AWAITED,
+    DONE,
+    REFUSED /* by who took it, who had no stack for it; or never seen, for want of memory */
+};
 
 void urd__fork_push(urd__worker *self, urd__fork *fork, urd_fn *fn, void *arg, const char *where)
 {
@@ -38,7 +43,7 @@ void urd__fork_push(urd__worker *self, urd__fork *fork, urd_fn *fn, void *arg, c
     fork->owner = owner;
     urd__store_rlx(&fork->state, PENDING); /* nobody else knows it yet */
     if (urd__worker_offer(self, &fork->job))
-        urd__store_rlx(&fork->state, UNSEEN); /* the same */
+        urd__store_rlx(&fork->state, REFUSED); /* the same */
 }
 
 static int run_here(urd__fork *fork)
@@ -66,41 +71,55 @@ static void wait_for(urd__fork *fork)
     urd__assert(undone);
 }
 
-__attribute__((noinline)) static int join_elsewhere(urd__worker *self, urd__fork *fork,
-                                                    urd__job *newest)
+__attribute__((noinline)) static bool take_back_late(urd__worker *self, urd__fork *fork,
+                                                     urd__job *newest)
 {
     if (newest) {
         int rc = urd__deque_push(&self->deque, newest);
         urd__assert(rc == 0); /* its slot was free a moment ago */
     }
-    int state = urd__load_acq(&fork->state); /* [fork] */
-    if (state == UNSEEN)
-        return run_here(fork);
-    if (state != DONE)
+    if (urd__load_acq(&fork->state) == PENDING) /* [fork] */
         wait_for(fork);
-    return fork->job.result;
+    return urd__load_acq(&fork->state) != DONE; /* [fork] */
+}
+
+bool urd__fork_take_back(urd__worker *self, urd__fork *fork)
+{
+    urd__job *newest = urd__deque_pop(&self->deque);
+    return newest == &fork->job || take_back_late(self, fork, newest);
 }
 
 int urd__fork_join(urd__worker *self, urd__fork *fork)
 {
-    urd__job *newest = urd__deque_pop(&self->deque);
-    return newest == &fork->job ? run_here(fork) : join_elsewhere(self, fork, newest);
+    return urd__fork_take_back(self, fork) ? run_here(fork) : fork->job.result;
 }
 
-void urd__fork_done(urd__job *job, int rc)
+static void settle(urd__job *job, int state)
 {
     urd__fork *fork = urd__container(job, urd__fork, job);
     urd__task *owner = fork->owner;
-    job->result = rc;
-    if (urd__xchg_ar(&fork->state, DONE) != AWAITED) /* D1 [fork] */
+    if (urd__xchg_ar(&fork->state, state) != AWAITED) /* D1 [fork] */
         return;
     bool won = urd__wait_claim(owner, urd__load_acq(&owner->wait)); /* D2 */
     urd__assert(won); /* no cancel reaches this wait */
     urd__task_ready(owner);
 }
 
-bool urd__fork_wanted(const urd__worker *self)
+void urd__fork_done(urd__job *job, int rc)
 {
+    job->result = rc;
+    settle(job, DONE);
+}
+
+void urd__fork_refuse(urd__job *job)
+{
+    settle(job, REFUSED);
+}
+
+bool urd__fork_wanted(urd__worker *self)
+{
+    if (urd__rt.seed)
+        return urd__worker_random(self) % 4 == 0;
     /* Guesses, asked again and again. */
     return urd__deque_empty(&self->deque) &&
            (urd__load_rlx(&urd__rt.searching) > 0 || urd__load_rlx(&urd__rt.parked) > 0);

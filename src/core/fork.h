@@ -25,10 +25,17 @@ void urd__fork_push(urd__worker *self, urd__fork *fork, urd_fn *fn, void *arg, c
 /* Run it, or wait for who took it.  Its result. */
 int urd__fork_join(urd__worker *self, urd__fork *fork);
 
+/* The same, but the caller does its work: true, and nobody else ever will.  False: it has ended,
+ * after a wait maybe, and fork->job.result is its result. */
+bool urd__fork_take_back(urd__worker *self, urd__fork *fork);
+
 /* A forked job has ended, elsewhere than in its join.  It may be gone afterwards. */
 void urd__fork_done(urd__job *job, int rc);
 
-/* Does somebody look for work that this worker has not offered? */
-bool urd__fork_wanted(const urd__worker *self);
+/* The same, but it could not be begun: its forker has to. */
+void urd__fork_refuse(urd__job *job);
+
+/* Does somebody look for work that this worker has not offered?  With a seed it is drawn. */
+bool urd__fork_wanted(urd__worker *self);
 
 #endif

@@ -136,6 +136,10 @@ static void task_main(void *arg)
 
 static void fail_unstarted(urd__worker *worker, urd__job *job, int rc)
 {
+    if (job->kind == URD__KIND_FORK) {
+        urd__fork_refuse(job);
+        return;
+    }
     if (job->handle)
         urd__hold_begin(job, &worker->idle);
     done(job, rc);

@@ -28,6 +28,8 @@ typedef struct urd__worker {
     bool searching;    /* counted in the runtime's `searching` */
     int looted;        /* jobs of the last theft */
     int64_t looted_at, steal_after; /* times: it was then; the next one is not before */
+    uintptr_t loop_body;            /* of src/par: the last loop's body */
+    unsigned long loop_pace;        /* and how many of its steps make a chunk */
     urd__stack_cache stacks;
     urd__job_cache jobs;
     urd__task idle;   /* the scheduling loop itself */

@@ -162,6 +162,54 @@ static int many_tasks(void *arg)
     return urd_scope_join(&s);
 }
 
+/* A value so large that the parts' lie in allocated memory. */
+typedef struct wide {
+    long sum, unused[8];
+} wide;
+
+static int sum_range(long lo, long hi, void *into, void *arg)
+{
+    for (long i = lo; i < hi; i++)
+        ((wide *)into)->sum += i;
+    return arg ? urd_yield() : 0;
+}
+
+static void add(void *into, const void *right, void *arg)
+{
+    (void)arg;
+    ((wide *)into)->sum += ((const wide *)right)->sum;
+}
+
+static int by_value(const void *a, const void *b, void *arg)
+{
+    (void)arg;
+    return *(const int *)a - *(const int *)b;
+}
+
+static int parallel(void *arg)
+{
+    enum { STEPS = 100, MANY = 2000 };
+    (void)arg;
+    urd_reducer r = {.size = sizeof(wide), .fold = sum_range, .combine = add};
+    static char yes[] = "";
+    wide value;
+    MUST(urd_reduce(0, STEPS, &r, &value, NULL) == 0); /* split less, where there is no memory */
+    MUST(value.sum == STEPS * (STEPS - 1) / 2);
+    MUST(urd_reduce(0, STEPS, &r, &value, yes) == 0);
+    MUST(value.sum == STEPS * (STEPS - 1) / 2);
+    r.deterministic = true;
+    int rc = urd_reduce(0, STEPS, &r, &value, NULL);
+    MUST(rc == -ENOMEM || (rc == 0 && value.sum == STEPS * (STEPS - 1) / 2));
+    static int array[MANY];
+    for (int i = 0; i < MANY; i++)
+        array[i] = MANY - i;
+    rc = urd_sort(array, MANY, sizeof(int), by_value, NULL);
+    MUST(rc == 0 || rc == -ENOMEM);
+    for (int i = 0; i < MANY; i++)
+        MUST(array[i] == (rc ? MANY - i : i + 1));
+    return 0;
+}
+
 static int copies(void *arg)
 {
     (void)arg;
@@ -478,6 +526,11 @@ TEST(many_tasks_survive_each_failing_call)
 TEST(copied_arguments_survive_each_failing_call)
 {
     fail_each_call(copies, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(parallel_work_survives_each_failing_call)
+{
+    fail_each_call(parallel, URD_PROCESSES_NONE, -ENOMEM);
 }
 
 TEST(threads_survive_each_failing_call)

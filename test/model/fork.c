@@ -37,6 +37,26 @@ static void end_elsewhere(void)
     urd__fork_done(&forked.job, -EIO);
 }
 
+/* The thief has no stack for it: the forker runs the job. */
+static int run_late(void *arg)
+{
+    (void)arg;
+    result = 7;
+    return -EIO;
+}
+
+static void setup_refused(void)
+{
+    setup();
+    forked.job.fn = run_late;
+    forked.job.scope = &scope;
+}
+
+static void refuse(void)
+{
+    urd__fork_refuse(&forked.job);
+}
+
 /* A cancel of the scope does not cut the wait short: the thief still has the forker's memory. */
 static void cancel(void)
 {
@@ -47,6 +67,11 @@ const struct explore_model explore_models[] = {
     {.name = "a_forker_meets_the_thief",
      .setup = setup,
      .threads = {join, end_elsewhere},
+     .finish = core_finish},
+    {.name = "a_forker_meets_a_thief_that_cannot_begin",
+     .setup = setup_refused,
+     .threads = {join, refuse},
+     .thread_names = {"forker", "thief"},
      .finish = core_finish},
     {.name = "a_cancel_does_not_part_them",
      .setup = setup,

@@ -255,8 +255,9 @@ MUTANTS = [
      "local + URD__SCOPE_JOINING) == 0", "the owner does not wait for a job that began here"),
     ("scope", "core/scope.c", "    return s->local + urd__load_acq(&s->pending);",
      "    return urd__load_acq(&s->pending);", "the owner returns while a job here runs"),
-    ("fork", "core/fork.c", "urd__xchg_ar(&fork->state, DONE) != AWAITED) /* D1",
-     "urd__load_acq(&fork->state) != AWAITED || urd__xchg_ar(&fork->state, DONE) == DONE) /* D1",
+    ("fork", "core/fork.c", "urd__xchg_ar(&fork->state, state) != AWAITED) /* D1",
+     "urd__load_acq(&fork->state) != AWAITED ||\n        "
+     "urd__xchg_ar(&fork->state, state) == state) /* D1",
      "the forker that came between waits for ever"),
     ("fork", "core/fork.c", "urd__cas_ar(&fork->state, &pending, AWAITED)) { /* F2",
      "(urd__store_rel(&fork->state, AWAITED), true)) { /* F2",
@@ -270,10 +271,11 @@ MUTANTS = [
      "    if (urd__cas_ar(&fork->state, &pending, AWAITED)) { /* F2 [fork] */\n"
      "        word = urd__wait_begin(owner, NULL, URD__ON_FORK, fork);\n",
      "the thief finds no wait to claim"),
-    ("fork", "core/fork.c", "    job->result = rc;\n    if (urd__xchg_ar",
-     "    int awaited = urd__xchg_ar(&fork->state, DONE);\n    job->result = rc;\n"
-     "    if (awaited != AWAITED ? true : (int)urd__xchg_ar",
+    ("fork", "core/fork.c", "    job->result = rc;\n    settle(job, DONE);",
+     "    settle(job, DONE);\n    job->result = rc;",
      "the result is written after the forker was told"),
+    ("fork", "core/fork.c", "    settle(job, REFUSED);", "    settle(job, DONE);",
+     "a job that was refused is never run"),
     ("fork", "core/fork.c", "urd__wait_begin(owner, NULL, URD__ON_FORK, fork); /* F1",
      "urd__wait_begin(owner, owner->scope, URD__ON_FORK, fork); /* F1",
      "a cancel ends the wait while the thief still has the fork"),

@@ -90,6 +90,48 @@ TEST(a_job_that_has_ended_is_not_waited_for)
     run_seeds(20, find_it_ended);
 }
 
+/* As where a thief has no stack for it. */
+static int refuse_it(void *arg)
+{
+    (void)arg;
+    work w = {.rc = -EIO};
+    urd__fork forked;
+    urd__fork_push(urd__worker_self, &forked, run, &w, URD_HERE);
+    CHECK_PTR(urd__deque_pop(&urd__worker_self->deque), &forked.job);
+    urd__fork_refuse(&forked.job);
+    CHECK_EQ(w.runs, 0);
+    CHECK_EQ(urd__fork_join(urd__worker_self, &forked), -EIO);
+    CHECK_EQ(w.runs, 1);
+    return 0;
+}
+
+TEST(a_job_that_its_thief_refuses_is_run_by_its_join)
+{
+    test_run_workers(1, refuse_it);
+}
+
+static int take_it_back(void *arg)
+{
+    (void)arg;
+    work w = {.rc = -EIO};
+    urd__fork forked;
+    urd__fork_push(urd__worker_self, &forked, run, &w, URD_HERE);
+    CHECK(urd__fork_take_back(urd__worker_self, &forked));
+    CHECK_EQ(urd_sleep(URD_MS), 0);
+    CHECK_EQ(w.runs, 0);
+    urd__fork_push(urd__worker_self, &forked, run, &w, URD_HERE);
+    CHECK_EQ(urd_sleep(URD_MS), 0);
+    CHECK(!urd__fork_take_back(urd__worker_self, &forked));
+    CHECK_EQ(forked.job.result, -EIO);
+    CHECK_EQ(w.runs, 1);
+    return 0;
+}
+
+TEST(what_nobody_has_begun_can_be_taken_back)
+{
+    test_run_workers(1, take_it_back);
+}
+
 /* A job of an outer scope, started in between, lies above the fork in the deque. */
 static int join_below_a_newer_job(void *arg)
 {
