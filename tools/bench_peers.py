@@ -310,7 +310,7 @@ def arguments():
     parser.add_argument("--rows", help="only these, separated by commas")
     parser.add_argument("--peers", help="only these; none: ours and the floor alone")
     parser.add_argument("--rounds", type=int, default=5, help="at most so many a cell (5)")
-    parser.add_argument("--minutes", type=float, default=13, help="to measure in (13)")
+    parser.add_argument("--minutes", type=float, default=11, help="to measure in (11)")
     parser.add_argument("--quick", action="store_true", help="one round of little work")
     parser.add_argument("--list", action="store_true", help="name the rows and the peers")
     parser.add_argument("--no-install", action="store_true", help="take what is there")

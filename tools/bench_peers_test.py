@@ -14,6 +14,7 @@ import xml.etree.ElementTree
 import bench_chart
 import bench_peers
 import bench_peers_build
+import bench_publish
 from bench_peers_rows import ROWS, Row
 
 CPUS = sorted(os.sched_getaffinity(0))
@@ -144,6 +145,34 @@ class Showing(unittest.TestCase):
         scale = bench_chart.Scale(0.1, 100, 0, 300)
         self.assertEqual([round(scale.at(r)) for r in (0.001, 0.1, 1, 10, 100, 1e6)],
                          [0, 0, 100, 200, 300, 300])
+
+
+class Publishing(unittest.TestCase):
+    def readme(self, data, language):
+        words = bench_publish.LANGUAGES[language][2]
+        return bench_publish.block(data, language, words)
+
+    def test_the_short_table_has_the_least_of_the_others_by_name(self):
+        data = report()
+        data["rows"][0]["name"] = "spawn-1"
+        self.assertIn("| start and join a task | 20 ns | 5 ns | 5\N{THIN SPACE}000 ns |  | "
+                      "rayon 10 ns |", self.readme(data, 0))
+
+    def test_portuguese_has_a_comma(self):
+        data = report()
+        data["rows"][0]["name"] = "yield"
+        data["rows"][0]["cells"]["ours"]["value"] = 12.5
+        self.assertIn("| ceder a vez | 12,5 ns |", self.readme(data, 1))
+
+    def test_what_stands_between_the_marks_is_replaced(self):
+        text = "a\n<!-- bench-peers -->\nold\n<!-- /bench-peers -->\nb\n"
+        self.assertEqual(bench_publish.put(text, "new", "x"), text.replace("old", "new"))
+        with self.assertRaisesRegex(SystemExit, "x has no"):
+            bench_publish.put("a", "new", "x")
+
+    def test_its_rows_are_rows(self):
+        names = {metric.name for row in ROWS for metric in row.metrics}
+        self.assertLessEqual(set(bench_publish.SHORT), names)
 
 
 class Tables(unittest.TestCase):
