@@ -28,6 +28,7 @@
 #include "urd/job.h"
 #include "urd/lock.h"
 #include "urd/par.h"
+#include "urd/pool.h"
 #include "urd/run.h"
 #include "urd/scope.h"
 #include "urd/select.h"

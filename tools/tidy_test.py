@@ -86,7 +86,7 @@ class Tidy(unittest.TestCase):
         up = source('#include "core/task.c"\n', "lock.h")
         self.expect("src/base/lock.h", up, "base may not include core")
         self.expect("src/base/lock.h", up.replace("core", "cores"), "no layer")
-        for one, other in (("sync", "io"), ("pool", "proc")):
+        for one, other in (("sync", "io"), ("par", "proc")):
             files = {f"src/{one}/a.h": source(f'#include "{other}/b.h"\n', "a.h"),
                      f"src/{other}/b.h": source('#include "core/task.c"\n#include "sync/a.h"\n',
                                                 "b.h")}

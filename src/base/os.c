@@ -118,7 +118,7 @@ int urd__os_sleep_until(int64_t when)
     return -clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
-void urd__os_futex_wait(const int *word, int value, int64_t until)
+static void futex_wait(const int *word, int value, int64_t until, int flags)
 {
     struct timespec at, *timeout = NULL;
     if (until != INT64_MAX) {
@@ -126,16 +126,36 @@ void urd__os_futex_wait(const int *word, int value, int64_t until)
         timeout = &at;
     }
     int saved = errno;
-    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, timeout, NULL,
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET | flags, value, timeout, NULL,
             FUTEX_BITSET_MATCH_ANY);
     errno = saved;
 }
 
-void urd__os_futex_wake(const int *word, int count)
+static void futex_wake(const int *word, int count, int flags)
 {
     int saved = errno;
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count);
+    syscall(SYS_futex, word, FUTEX_WAKE | flags, count);
     errno = saved;
+}
+
+void urd__os_futex_wait(const int *word, int value, int64_t until)
+{
+    futex_wait(word, value, until, FUTEX_PRIVATE_FLAG);
+}
+
+void urd__os_futex_wake(const int *word, int count)
+{
+    futex_wake(word, count, FUTEX_PRIVATE_FLAG);
+}
+
+void urd__os_futex_wait_shared(const int *word, int value)
+{
+    futex_wait(word, value, INT64_MAX, 0);
+}
+
+void urd__os_futex_wake_shared(const int *word, int count)
+{
+    futex_wake(word, count, 0);
 }
 
 /* All but what the thread itself causes (SIGSEGV), which must reach it. */

@@ -48,6 +48,10 @@ int urd__os_sleep_until(int64_t when); /* 0; -EINTR */
 void urd__os_futex_wait(const int *word, int value, int64_t until);
 void urd__os_futex_wake(const int *word, int count);
 
+/* The same for words in memory that processes share. */
+void urd__os_futex_wait_shared(const int *word, int value);
+void urd__os_futex_wake_shared(const int *word, int count);
+
 /* Threads.  stack_bytes 0: the system's default.  All signals that come from outside are blocked
  * in it, so that handlers run on the program's own threads. */
 int urd__os_thread_start(pthread_t *out, size_t stack_bytes, void *(*fn)(void *), void *arg);

@@ -121,7 +121,7 @@ static int remember_segments(void)
     return 0;
 }
 
-static int check_function(urd_fn *fn)
+int urd__process_knows(urd_fn *fn)
 {
     uintptr_t at = (uintptr_t)fn;
     for (size_t i = 0; i < proc.segments_used; i++) {
@@ -490,7 +490,7 @@ int urd__process_start(urd__job *job, size_t size, int64_t grace_duration)
 {
     if (!proc.open)
         return -ENOTSUP;
-    int rc = check_function(job->fn);
+    int rc = urd__process_knows(job->fn);
     if (rc < 0)
         return rc;
     rc = need_reaper();

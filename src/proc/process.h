@@ -31,6 +31,9 @@ void urd__process_close(void);
  */
 int urd__process_start(urd__job *job, size_t size, int64_t grace_duration);
 
+/* Is this function at the same place in every process?  0; -EINVAL, with a message on stderr. */
+int urd__process_knows(urd_fn *fn);
+
 extern const urd__process_ops urd__process_operations;
 
 /* A wait status in words, which last: "killed by SIGSEGV (core dumped)". */

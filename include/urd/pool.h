@@ -1,0 +1,125 @@
+/*
+ * pool.h - workers of one kind that stay up and run many small jobs.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A pool is opened once, then given jobs: bytes in, bytes out.  The call is the same for workers
+ * that are tasks, threads or processes.  What a process worker is given and gives back is copied
+ * through shared memory, or not at all where the caller's memory is shared already.
+ *
+ * A worker that dies (crash, exit, kill) loses exactly the job it was running: that job fails with
+ * -ECHILD, or is run again where `retries_max` allows it.  The worker is replaced.  No other job is
+ * lost, none runs twice, and every wait returns.
+ *
+ * The workers are jobs of the scope in which the pool was opened.  Close the pool before that scope
+ * is joined.  When the scope is cancelled, so is the pool: jobs not begun fail with -ECANCELED.
+ */
+#ifndef URD_POOL_H
+#define URD_POOL_H
+
+#include "urd/run.h"
+#include "urd/scope.h"
+
+URD_BEGIN_DECLS
+
+typedef struct urd_pool urd_pool;
+
+/* A job of a pool: 0 or a negative errno.  in and out do not overlap. */
+typedef int urd_pool_fn(const void *in, void *out);
+
+/* All zero is a good choice. */
+typedef struct urd_pool_options {
+    const char *name; /* of its workers in reports; copied; NULL: "pool" */
+    urd_fn *begin;    /* what each worker calls before its first job; its error breaks the pool */
+    urd_fn *end;      /* and after its last, unless it died */
+    void *arg;        /* of both; for processes it must be NULL or shared memory */
+    int jobs_max;     /* a process is replaced after so many jobs; 0: never */
+    int retries_max;  /* a job whose process died is run again, at most so often; only where running
+                          it twice does no harm; 0: it fails at once */
+    int restarts_max; /* more deaths than this within restart_duration break the pool: what is not
+                          done fails with -ECHILD; 0: 10 */
+    urd_time restart_duration; /* 0: 5 s */
+    long reserved[6];          /* zero */
+} urd_pool_options;
+
+/*
+ * Start `workers` of the kind; 0: as many as the runtime has.  o NULL: defaults.  Never blocks.
+ * 0; -EINVAL unknown kind, negative number, or a `begin` that processes do not know; -ENOMEM;
+ * -ENOTSUP processes were configured away; or why no worker could be started.  *p is NULL then.
+ */
+int urd_pool_open(urd_pool **p, urd_kind kind, int workers, const urd_pool_options *o) URD_MUST_USE;
+
+/*
+ * Wait for all jobs that were given to it, end the workers, free it; nobody else may use it then.
+ * Not cut short by a cancel, which reaches the jobs.  0; -ECANCELED it was cancelled; -ECHILD too
+ * many workers died; or what a worker's `begin` returned.
+ */
+int urd_pool_close(urd_pool *p);
+
+/* The jobs not begun fail with -ECANCELED, those that run end.  Never blocks; close it as well. */
+void urd_pool_cancel(urd_pool *p);
+
+/*
+ * out[i] = fn(in[i]) for all n elements, whichever worker is free, results in order.  Waits for all
+ * of them.  0; the error of the element with the lowest index that failed: after an error no more
+ * elements are begun; -ECANCELED the caller or the pool is cancelled: elements that had begun were
+ * waited for; -EINVAL fn is not known to processes; -ENOMEM the shared heap is full.
+ */
+#define urd_pool_map(p, fn, in, out, n)                                                            \
+    urd_pool_map_sized(p, fn, in, sizeof *(in), out, sizeof *(out), n)
+int urd_pool_map_sized(urd_pool *p, urd_pool_fn *fn, const void *in, size_t in_bytes, void *out,
+                       size_t out_bytes, size_t n) URD_MUST_USE;
+
+/* One job given by hand.  The struct is the caller's, and must live until the job is done. */
+typedef struct urd_pool_job {
+    urd_pool *pool; /* these are set by submit */
+    urd_pool_fn *fn;
+    const unsigned char *in;
+    unsigned char *out;
+    size_t in_bytes, out_bytes;
+    size_t n;
+    size_t next;   /* atomic: the first element not handed out */
+    int holders;   /* under the pool's lock: workers that run elements of it */
+    size_t failed; /* under the pool's lock: the lowest index that failed */
+    int result;    /* under the pool's lock until it is done */
+    int done;      /* atomic */
+    char detail[48];
+    struct urd__link link;    /* under the pool's lock */
+    struct urd__link waiters; /* under the pool's lock */
+    long reserved[2];
+} urd_pool_job;
+
+/*
+ * Give the pool one job: fn reads in_bytes at in and writes out_bytes at out; both must live until
+ * it is done.  Never blocks.  0; -ECANCELED, -ECHILD the pool has ended so; -EINVAL fn is not known
+ * to processes: then the job is not the pool's.
+ */
+int urd_pool_submit(urd_pool_job *j, urd_pool *p, urd_pool_fn *fn, const void *in, size_t in_bytes,
+                    void *out, size_t out_bytes) URD_MUST_USE;
+
+/* Until it is done; its result.  By several, and again later.  -ECANCELED when the caller is
+ * cancelled while it waits: the job goes on. */
+int urd_pool_wait(urd_pool_job *j) URD_MUST_USE;
+
+/* Never waits. */
+bool urd_pool_done(const urd_pool_job *j);
+
+/* Take back a job that no worker has begun; it is then done, with -ECANCELED.  0; -EBUSY it runs,
+ * or is done. */
+int urd_pool_drop(urd_pool_job *j);
+
+/* Of a job that is done: in words what happened to its worker, "killed by SIGKILL"; else "". */
+const char *urd_pool_detail(const urd_pool_job *j);
+
+typedef struct urd_pool_state {
+    int workers;    /* that are up */
+    size_t waiting; /* elements not handed to a worker */
+    size_t running; /* handed to one, not ended */
+    size_t ended;   /* so far */
+    size_t died;    /* workers lost so far */
+} urd_pool_state;
+void urd_pool_get(urd_pool *p, urd_pool_state *out);
+
+URD_END_DECLS
+
+#endif

@@ -1,0 +1,384 @@
+/*
+ * pool.c - the jobs of a pool: given, handed out, ended, waited for.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Invariants, under the lock:
+ *   - A job is in `queue` exactly while it has elements that nobody was handed.
+ *   - It is done when it has none left and nobody holds any; then its memory is the caller's.
+ *   - With a cause, `queue` is empty.
+ *
+ * A job given by hand is a map of one element.
+ */
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/lock.h"
+#include "base/os.h"
+#include "core/runtime.h"
+#include "core/scope.h"
+#include "core/wait.h"
+
+enum { RESTARTS_USUAL = 10 };
+static const urd_time RESTART_USUAL = 5 * URD_SECOND;
+
+/* ---- jobs ---- */
+
+static bool is_exhausted(const urd_pool_job *job)
+{
+    return urd__load_acq(&job->next) >= job->n;
+}
+
+static void unlink_exhausted(urd_pool_job *job)
+{
+    if (is_exhausted(job) && urd__list_linked(&job->link))
+        urd__list_remove(&job->link);
+}
+
+bool urd__pool_next(urd_pool *p, urd_pool_job **job, size_t *index)
+{
+    for (urd__link *link; (link = urd__list_first(&p->queue)) != NULL;) {
+        *job = urd__container(link, urd_pool_job, link);
+        *index = urd__add_ar(&(*job)->next, 1);
+        unlink_exhausted(*job);
+        if (*index < (*job)->n)
+            return true;
+    }
+    return false;
+}
+
+void urd__pool_hold(urd_pool_job *job)
+{
+    job->holders++;
+}
+
+static void move_waiters(urd__link *from, urd__link *woken)
+{
+    for (urd__waiter *waiter; (waiter = urd__wait_pop(from)) != NULL;)
+        urd__list_push_tail(woken, &waiter->link);
+}
+
+void urd__pool_release(urd_pool *p, urd_pool_job *job, urd__link *woken)
+{
+    unlink_exhausted(job);
+    if (--job->holders > 0 || !is_exhausted(job))
+        return;
+    move_waiters(&job->waiters, woken);
+    urd__store_rel(&job->done, 1); /* [done] the last look at the job */
+    if (--p->undone == 0)
+        move_waiters(&p->closers, woken);
+}
+
+void urd__pool_fail(urd_pool *p, urd_pool_job *job, size_t index, int rc, const char *detail)
+{
+    (void)p;
+    if (job->result == 0 || index < job->failed) {
+        job->result = rc;
+        job->failed = index;
+        snprintf(job->detail, sizeof job->detail, "%s", detail ? detail : "");
+    }
+    urd__store_rel(&job->next, job->n); /* what was begun goes on; holders see the rest gone */
+    unlink_exhausted(job);
+}
+
+void urd__pool_break(urd_pool *p, int rc, urd__link *woken)
+{
+    int none = 0;
+    if (!urd__cas_ar(&p->cause, &none, rc)) /* [cause] */
+        return;
+    for (urd__link *link; (link = urd__list_first(&p->queue)) != NULL;) {
+        urd_pool_job *job = urd__container(link, urd_pool_job, link);
+        urd__pool_hold(job);
+        urd__pool_fail(p, job, urd__load_acq(&job->next), rc, NULL);
+        urd__pool_release(p, job, woken);
+    }
+    move_waiters(&p->idle, woken);
+    p->crew->take_back(p, NULL, woken);
+    p->crew->stop(p);
+}
+
+void urd__pool_wake(urd__link *woken)
+{
+    for (urd__link *link; (link = urd__list_pop(woken)) != NULL;)
+        urd__task_ready(urd__container(link, urd__waiter, link)->task);
+}
+
+int urd__pool_start(urd_pool *p, const urd__go_args *args)
+{
+    urd__lock(&p->lock);
+    p->live++;
+    urd__unlock(&p->lock);
+    int rc = urd__go(p->scope, args);
+    if (rc)
+        urd__pool_leave(p);
+    return rc;
+}
+
+void urd__pool_leave(urd_pool *p)
+{
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    urd__lock(&p->lock);
+    if (--p->live == 0)
+        move_waiters(&p->closers, &woken);
+    urd__unlock(&p->lock); /* from here on the pool may be gone */
+    urd__pool_wake(&woken);
+}
+
+/* ---- open and close ---- */
+
+/* The walk of a cancel calls this under the locks of scopes. */
+static void cancelled(urd__member *member, urd_scope *scope)
+{
+    (void)scope;
+    urd_pool_cancel(urd__container(member, urd_pool, member));
+}
+
+static int check_options(urd_kind kind, int workers, const urd_pool_options *o)
+{
+    bool known = kind == URD_TASK || kind == URD_THREAD || kind == URD_PROCESS;
+    if (!known || workers < 0 || workers > URD__RING_WORKERS_MAX || o->jobs_max < 0 ||
+        o->retries_max < 0 || o->restarts_max < 0 || o->restart_duration < 0)
+        return -EINVAL;
+    return kind == URD_PROCESS && !urd__rt.processes ? -ENOTSUP : 0;
+}
+
+static void fill_in(urd_pool *p, urd_kind kind, int workers, const urd_pool_options *o)
+{
+    const urd__task *self = urd__task_self();
+    p->crew = kind == URD_PROCESS ? &urd__crew_processes : &urd__crew_inside;
+    p->kind = kind;
+    p->workers = workers ? (unsigned)workers : urd__rt.nworkers;
+    p->scope = self->scope ? self->scope : &urd__rt.root;
+    p->options = *o;
+    if (!p->options.restarts_max)
+        p->options.restarts_max = RESTARTS_USUAL;
+    if (!p->options.restart_duration)
+        p->options.restart_duration = RESTART_USUAL;
+    snprintf(p->name, sizeof p->name, "%s", o->name ? o->name : "pool");
+    urd__list_init(&p->queue);
+    p->member.cancel = cancelled;
+}
+
+/* Under p->lock, which it releases: wait on the list until woken, whatever is cancelled. */
+static void wait_in_peace(urd_pool *p, urd__link *list, urd__reason reason)
+{
+    urd__task *self = urd__task_self();
+    urd__waiter waiter = {.task = self};
+    waiter.word = urd__wait_begin(self, NULL, reason, p);
+    urd__list_push_tail(list, &waiter.link);
+    urd__unlock(&p->lock);
+    int rc = urd__wait_end(self);
+    urd__assert(rc == 0); /* no cancel reaches this wait */
+}
+
+int urd_pool_close(urd_pool *p)
+{
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    urd__lock(&p->lock);
+    p->closing = true;
+    while (p->undone > 0) {
+        wait_in_peace(p, &p->closers, URD__ON_POOL);
+        urd__lock(&p->lock);
+    }
+    move_waiters(&p->idle, &woken);
+    p->crew->stop(p);
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+    urd__lock(&p->lock);
+    while (p->live > 0) {
+        wait_in_peace(p, &p->closers, URD__ON_POOL);
+        urd__lock(&p->lock);
+    }
+    urd__unlock(&p->lock);
+    urd__scope_detach(p->scope, &p->member);
+    int rc = urd__load_acq(&p->cause); /* [cause] */
+    p->crew->close(p);
+    urd__os_free(p);
+    return rc;
+}
+
+int urd_pool_open(urd_pool **out, urd_kind kind, int workers, const urd_pool_options *o)
+{
+    static const urd_pool_options usual;
+    urd__runtime_need("urd_pool_open");
+    *out = NULL;
+    int rc = check_options(kind, workers, o ? o : &usual);
+    if (rc)
+        return rc;
+    urd_pool *p = urd__os_alloc(sizeof *p);
+    if (!p)
+        return -ENOMEM;
+    fill_in(p, kind, workers, o ? o : &usual);
+    if (urd__scope_attach(p->scope, &p->member))
+        urd_pool_cancel(p);
+    rc = p->crew->open(p);
+    if (rc == 0)
+        *out = p;
+    else
+        urd_pool_close(p);
+    return rc;
+}
+
+void urd_pool_cancel(urd_pool *p)
+{
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    urd__lock(&p->lock);
+    urd__pool_break(p, -ECANCELED, &woken);
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+}
+
+void urd_pool_get(urd_pool *p, urd_pool_state *out)
+{
+    *out = (urd_pool_state){0};
+    urd__lock(&p->lock);
+    for (urd__link *l = urd__list_first(&p->queue); l && l != &p->queue; l = l->next) {
+        const urd_pool_job *job = urd__container(l, urd_pool_job, link);
+        size_t next = urd__load_acq(&job->next);
+        out->waiting += next < job->n ? job->n - next : 0;
+    }
+    out->workers = (int)p->live;
+    out->running = p->running;
+    out->ended = p->ended;
+    out->died = p->died;
+    urd__unlock(&p->lock);
+}
+
+/* ---- give and wait ---- */
+
+static int give(urd_pool *p, urd_pool_job *job)
+{
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    job->pool = p;
+    int known = p->crew->knows(job->fn);
+    if (known)
+        return known;
+    urd__lock(&p->lock);
+    if (p->closing)
+        urd__die("a job was given to pool \"%s\", which is being closed", p->name);
+    int rc = urd__load_acq(&p->cause); /* [cause] */
+    if (rc == 0) {
+        p->undone++;
+        urd__list_push_tail(&p->queue, &job->link);
+    }
+    size_t wakes = rc == 0 ? job->n : 0;
+    for (urd__waiter *w; wakes > 0 && (w = urd__wait_pop(&p->idle)) != NULL; wakes--)
+        urd__list_push_tail(&woken, &w->link);
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+    if (rc == 0)
+        p->crew->added(p);
+    return rc;
+}
+
+bool urd_pool_done(const urd_pool_job *j)
+{
+    return urd__load_acq(&j->done) != 0; /* [done] */
+}
+
+const char *urd_pool_detail(const urd_pool_job *j)
+{
+    return j->detail;
+}
+
+static int wait_for(urd_pool_job *j)
+{
+    urd_pool *p = j->pool;
+    urd__task *self = urd__task_self();
+    int rc = urd__wait_enter(self);
+    if (rc)
+        return rc;
+    urd__lock(&p->lock);
+    if (urd_pool_done(j)) {
+        urd__unlock(&p->lock);
+        return 0;
+    }
+    urd__waiter waiter = {0};
+    return urd__wait_on(self, &j->waiters, &p->lock, &waiter, URD__ON_POOL, p);
+}
+
+int urd_pool_wait(urd_pool_job *j)
+{
+    if (!urd_pool_done(j))
+        j->pool->crew->help(j->pool, j);
+    int rc = urd_pool_done(j) ? 0 : wait_for(j);
+    return rc ? rc : j->result;
+}
+
+/* Under lock: what nobody has begun fails with rc. */
+static bool take_back(urd_pool *p, urd_pool_job *job, int rc, urd__link *woken)
+{
+    urd__pool_hold(job);
+    size_t next = urd__load_acq(&job->next);
+    if (next < job->n)
+        urd__pool_fail(p, job, next, rc, NULL);
+    p->crew->take_back(p, job, woken);
+    bool none_begun = job->holders == 1;
+    urd__pool_release(p, job, woken);
+    return none_begun;
+}
+
+int urd_pool_drop(urd_pool_job *j)
+{
+    urd_pool *p = j->pool;
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    if (urd_pool_done(j))
+        return -EBUSY;
+    urd__lock(&p->lock);
+    bool dropped = !urd_pool_done(j) && take_back(p, j, -ECANCELED, &woken);
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+    p->crew->added(p); /* there may be room for others now */
+    return dropped ? 0 : -EBUSY;
+}
+
+int urd_pool_submit(urd_pool_job *j, urd_pool *p, urd_pool_fn *fn, const void *in, size_t in_bytes,
+                    void *out, size_t out_bytes)
+{
+    *j = (urd_pool_job){
+        .fn = fn, .in = in, .out = out, .in_bytes = in_bytes, .out_bytes = out_bytes, .n = 1};
+    return give(p, j);
+}
+
+/* The caller of a map is cancelled: what was begun must end, since it uses the caller's memory. */
+static int give_up(urd_pool *p, urd_pool_job *job)
+{
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    urd__lock(&p->lock);
+    if (!urd_pool_done(job))
+        take_back(p, job, -ECANCELED, &woken);
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+    p->crew->added(p); /* there may be room for others now */
+    urd__lock(&p->lock);
+    if (urd_pool_done(job))
+        urd__unlock(&p->lock);
+    else
+        wait_in_peace(p, &job->waiters, URD__ON_POOL);
+    return job->result;
+}
+
+int urd_pool_map_sized(urd_pool *p, urd_pool_fn *fn, const void *in, size_t in_bytes, void *out,
+                       size_t out_bytes, size_t n)
+{
+    urd_pool_job job = {
+        .fn = fn, .in = in, .out = out, .in_bytes = in_bytes, .out_bytes = out_bytes, .n = n};
+    int rc = urd__wait_enter(urd__task_self());
+    if (rc == 0 && n > 0)
+        rc = give(p, &job);
+    if (rc || n == 0)
+        return rc;
+    rc = urd_pool_wait(&job);
+    return urd_pool_done(&job) ? job.result : give_up(p, &job);
+}

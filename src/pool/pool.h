@@ -1,0 +1,77 @@
+/*
+ * pool.h - pools inside: the jobs not done, and who runs them.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * pool.c keeps the jobs and wakes who waits for them.  Who runs them is one of two crews, which
+ * differ in how an element reaches a worker: crew.c calls it from the worker's own loop, procs.c
+ * sends it through shared memory.
+ */
+#ifndef URD_POOL_POOL_H
+#define URD_POOL_POOL_H
+
+#include "base/list.h"
+#include "core/go.h"
+#include "core/task.h"
+#include "pool/ring.h"
+#include "urd.h"
+
+typedef struct urd__crew {
+    int (*knows)(urd_pool_fn *fn);                /* 0, or -EINVAL: its workers cannot call it */
+    int (*open)(urd_pool *p);                     /* start the workers; an error may leave some */
+    void (*added)(urd_pool *p);                   /* a job came */
+    void (*help)(urd_pool *p, urd_pool_job *job); /* somebody is about to wait for the job */
+    void (*take_back)(urd_pool *p, const urd_pool_job *job, urd__link *woken); /* under lock: what
+                                      was handed out and is not begun, of all jobs if NULL */
+    void (*stop)(urd_pool *p);  /* under lock: workers end after what they run */
+    void (*close)(urd_pool *p); /* all have left: free what open made */
+} urd__crew;
+
+extern const urd__crew urd__crew_inside, urd__crew_processes;
+
+struct urd_pool {
+    const urd__crew *crew; /* these are set once */
+    urd_kind kind;
+    unsigned workers;
+    urd_scope *scope;   /* whose jobs the workers are */
+    urd__member member; /* of that scope: a cancel of it reaches the pool */
+    urd_pool_options options;
+    char name[32];
+
+    int lock;                    /* guards what follows */
+    urd__link queue;             /* jobs with elements not handed out */
+    urd__link idle;              /* workers of a crew inside that wait for a job */
+    urd__link closers;           /* who waits in urd_pool_close */
+    size_t undone;               /* jobs given and not done */
+    unsigned live;               /* workers and helpers that have not left */
+    bool closing;                /* no more jobs come */
+    int cause;                   /* atomic: why it ended early, or 0 */
+    size_t running, ended, died; /* elements; workers */
+
+    urd__task **tasks; /* of a crew inside: by worker, under lock */
+    struct urd__procs *procs;
+};
+
+/* Under lock: the next element to hand out.  False: there is none. */
+bool urd__pool_next(urd_pool *p, urd_pool_job **job, size_t *index);
+
+/* Under lock: an element failed; no more of its job are handed out.  detail NULL: none. */
+void urd__pool_fail(urd_pool *p, urd_pool_job *job, size_t index, int rc, const char *detail);
+
+/* Under lock: a worker holds elements of the job, or some less.  When nobody holds any and none is
+ * left, the job is done, and is not touched after that; who waits goes to `woken`. */
+void urd__pool_hold(urd_pool_job *job);
+void urd__pool_release(urd_pool *p, urd_pool_job *job, urd__link *woken);
+
+/* Under lock: nothing more is begun; what is not fails with rc. */
+void urd__pool_break(urd_pool *p, int rc, urd__link *woken);
+
+/* Start a worker, or a helper, in the pool's scope; it calls urd__pool_leave() last.  0, or why it
+ * could not be started, which also fails the scope. */
+int urd__pool_start(urd_pool *p, const urd__go_args *args);
+void urd__pool_leave(urd_pool *p);
+
+/* After the lock: those in `woken` may go on. */
+void urd__pool_wake(urd__link *woken);
+
+#endif

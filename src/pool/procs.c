@@ -1,0 +1,530 @@
+/*
+ * procs.c - workers that are processes.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Each worker is a process job, kept by a task of ours, its keeper, which waits for its end: if
+ * the process died the keeper looks through the slots, fails or repeats the job that it held, and
+ * starts another.  Jobs go out in feed(), called by whoever gives one or sees a slot get free; ends
+ * come in through reap(), called by whoever waits for a job and, when nobody looks, by a thread of
+ * the pool, the collector, which sleeps on the ring.
+ *
+ * Who owns a slot: feed() from when it takes it off the list of free ones until it has pushed it;
+ * a worker while it is TAKEN; reap() from when urd__ring_reap() gave it; all by the pool's lock or
+ * by the state of the slot.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/lock.h"
+#include "base/os.h"
+#include "core/runtime.h"
+#include "core/scope.h"
+#include "core/wait.h"
+#include "pool/pool.h"
+#include "proc/process.h"
+#include "proc/shared.h"
+
+enum { AT_ONCE = 32, ALIGN = 16, LOOKS = 2000 };
+
+/* What a worker process is given; in shared memory. */
+typedef struct seat {
+    urd__ring *ring; /* these are set once */
+    unsigned index;
+    int jobs_max;
+    urd_fn *begin, *end;
+    void *arg;
+    int result; /* of begin or end; set before the process returns */
+} seat;
+
+typedef struct keeper {
+    urd_pool *pool;
+    seat *seat;
+    uint64_t reaped; /* atomic, written under the pool's lock: numbers seen of its ring */
+} keeper;
+
+struct urd__procs {
+    void *shared; /* these are set once: the memory of ring and seats */
+    urd__ring *ring;
+    keeper *keepers;
+    int64_t *deaths; /* under the pool's lock: when the last ones were, a ring */
+    size_t ndeaths;  /* under the pool's lock */
+    unsigned kept;   /* under the pool's lock: keepers that have not left */
+    int nfree;       /* under the pool's lock */
+    bool starved;    /* under the pool's lock: the ring had no room */
+    uint16_t free_slots[URD__RING_SLOTS]; /* under the pool's lock */
+};
+
+/* ---- in the worker ---- */
+
+static void run_slot(const seat *s, urd__slot *slot)
+{
+    int rc = slot->fn(slot->in, slot->out);
+    if (rc > 0)
+        urd__die("a job of a pool returned %d; it returns 0 or a negative errno", rc);
+    slot->result = rc;
+    urd__ring_done(s->ring, s->index, slot);
+}
+
+static int process_main(void *arg)
+{
+    seat *s = arg;
+    urd__ring_enter(s->ring, s->index);
+    s->result = s->begin ? s->begin(s->arg) : 0;
+    if (s->result)
+        return s->result;
+    int jobs = 0;
+    for (urd__slot *slot; (slot = urd__ring_take(s->ring, s->index)) != NULL;) {
+        run_slot(s, slot);
+        if (s->jobs_max && ++jobs >= s->jobs_max)
+            break;
+    }
+    s->result = s->end ? s->end(s->arg) : 0;
+    return s->result;
+}
+
+/* ---- jobs go out ---- */
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* What is shared memory already goes by pointer; the rest is copied into the slot, or beside it. */
+static int fill(urd__slot *slot)
+{
+    const urd_pool_job *job = slot->job;
+    const unsigned char *in = job->in + slot->index * job->in_bytes;
+    unsigned char *out = job->out + slot->index * job->out_bytes;
+    bool in_shared = job->in_bytes == 0 || urd__shared_holds(in);
+    bool out_shared = job->out_bytes == 0 || urd__shared_holds(out);
+    size_t in_bytes = in_shared ? 0 : aligned(job->in_bytes);
+    size_t bytes = in_bytes + (out_shared ? 0 : job->out_bytes);
+    unsigned char *at = slot->bytes;
+    slot->block = NULL;
+    if (bytes > sizeof slot->bytes) {
+        at = slot->block = urd_shared_alloc(bytes);
+        if (!at)
+            return -ENOMEM;
+    }
+    if (in_bytes)
+        memcpy(at, in, job->in_bytes);
+    slot->fn = job->fn;
+    slot->in = in_shared ? in : at;
+    slot->out = out_shared ? out : at + in_bytes;
+    slot->tries = 0;
+    return 0;
+}
+
+/* Under lock: for `more` than those that others are filling? */
+static bool has_room(struct urd__procs *procs)
+{
+    procs->starved = !urd__ring_has_room(procs->ring);
+    return !procs->starved;
+}
+
+/* Under lock: give elements to free slots. */
+static int reserve(urd_pool *p, urd__slot **slots)
+{
+    struct urd__procs *procs = p->procs;
+    int n = 0;
+    urd_pool_job *job;
+    size_t index;
+    while (n < AT_ONCE && procs->nfree > 0 && has_room(procs) && urd__pool_next(p, &job, &index)) {
+        urd__slot *slot = &procs->ring->slots[procs->free_slots[--procs->nfree]];
+        urd__pool_hold(job);
+        p->running++;
+        slot->job = job;
+        slot->index = index;
+        slots[n++] = slot;
+    }
+    return n;
+}
+
+/* Under lock: its element has ended, and the slot is free. */
+static void retire(urd_pool *p, urd__slot *slot, urd__link *woken)
+{
+    struct urd__procs *procs = p->procs;
+    urd_pool_job *job = slot->job;
+    p->running--;
+    p->ended++;
+    procs->free_slots[procs->nfree++] = (uint16_t)(slot - procs->ring->slots);
+    urd__pool_release(p, job, woken);
+}
+
+/* Under lock: the slot is free, and its element was not run. */
+static void give_back(urd_pool *p, urd__slot *slot, int rc, urd__link *woken)
+{
+    const urd_pool_job *job = slot->job;
+    urd_shared_free(slot->block);
+    if (!job->result)
+        urd__pool_fail(p, slot->job, slot->index, rc, NULL);
+    retire(p, slot, woken);
+}
+
+static void take_back(urd_pool *p, const urd_pool_job *job, int rc, urd__link *woken)
+{
+    for (int i = 0; p->procs->ring && i < URD__RING_SLOTS; i++) {
+        urd__slot *slot = &p->procs->ring->slots[i];
+        if ((!job || slot->job == job) && urd__ring_take_back(slot))
+            give_back(p, slot, rc, woken);
+    }
+}
+
+/* Under lock: the slot is free, and its element failed: the rest of its job is not to be run. */
+static void fail(urd_pool *p, urd__slot *slot, int rc, const char *detail, urd__link *woken)
+{
+    urd_pool_job *job = slot->job;
+    bool first = job->result == 0;
+    urd_shared_free(slot->block);
+    urd__pool_fail(p, job, slot->index, rc, detail);
+    if (first)
+        take_back(p, job, rc, woken); /* this slot holds the job yet */
+    retire(p, slot, woken);
+}
+
+/* Under lock: the slot is filled, or its worker died. */
+static void push(urd_pool *p, urd__slot *slot, urd__link *woken)
+{
+    int cause = urd__load_acq(&p->cause); /* [cause] */
+    if (cause)
+        give_back(p, slot, cause, woken);
+    else
+        urd__ring_push(p->procs->ring, slot);
+}
+
+static void feed(urd_pool *p)
+{
+    urd__slot *slots[AT_ONCE];
+    int rcs[AT_ONCE];
+    for (;;) {
+        urd__link woken = {0};
+        urd__list_init(&woken);
+        urd__lock(&p->lock);
+        int n = reserve(p, slots);
+        urd__unlock(&p->lock);
+        if (n == 0)
+            return;
+        for (int i = 0; i < n; i++)
+            rcs[i] = fill(slots[i]);
+        urd__lock(&p->lock);
+        for (int i = 0; i < n; i++) {
+            if (rcs[i])
+                fail(p, slots[i], rcs[i], NULL, &woken);
+            else
+                push(p, slots[i], &woken);
+        }
+        urd__unlock(&p->lock);
+        urd__ring_wake(p->procs->ring);
+        urd__pool_wake(&woken);
+    }
+}
+
+/* ---- ends come in ---- */
+
+static void read_result(urd__slot *slot)
+{
+    const urd_pool_job *job = slot->job;
+    unsigned char *out = job->out + slot->index * job->out_bytes;
+    if (slot->result == 0 && slot->out != out && job->out_bytes)
+        memcpy(out, slot->out, job->out_bytes);
+}
+
+/* Slots that are DONE, and marked as reaped by the caller. */
+static void finish(urd_pool *p, urd__slot **slots, int n)
+{
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    for (int i = 0; i < n; i++)
+        read_result(slots[i]);
+    urd__lock(&p->lock);
+    for (int i = 0; i < n; i++) {
+        int rc = slots[i]->result;
+        urd__ring_free(slots[i]);
+        if (rc) {
+            fail(p, slots[i], rc, NULL, &woken);
+        } else {
+            urd_shared_free(slots[i]->block);
+            retire(p, slots[i], &woken);
+        }
+    }
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+}
+
+static bool has_ended(const urd_pool *p)
+{
+    for (unsigned i = 0; i < p->workers; i++)
+        if (urd__ring_has_ended(p->procs->ring, i, &p->procs->keepers[i].reaped))
+            return true;
+    return false;
+}
+
+/* True: something had ended. */
+static bool reap(urd_pool *p)
+{
+    struct urd__procs *procs = p->procs;
+    urd__slot *slots[AT_ONCE];
+    int n = 0;
+    if (!has_ended(p))
+        return false;
+    urd__lock(&p->lock);
+    for (unsigned i = 0; i < p->workers; i++)
+        n += urd__ring_reap(procs->ring, i, &procs->keepers[i].reaped, slots + n, AT_ONCE - n);
+    urd__unlock(&p->lock);
+    finish(p, slots, n);
+    feed(p);
+    return n > 0;
+}
+
+static bool all_have_left(urd_pool *p)
+{
+    urd__lock(&p->lock);
+    bool left = p->procs->kept == 0;
+    urd__unlock(&p->lock);
+    return left;
+}
+
+static bool is_starved(urd_pool *p)
+{
+    urd__lock(&p->lock);
+    bool starved = p->procs->starved && urd__list_first(&p->queue);
+    urd__unlock(&p->lock);
+    return starved;
+}
+
+static bool anything_to_do(void *pool)
+{
+    return has_ended(pool) || is_starved(pool) || all_have_left(pool);
+}
+
+static int collect(void *arg)
+{
+    urd_pool *p = arg;
+    while (!all_have_left(p)) {
+        if (reap(p))
+            continue;
+        if (is_starved(p)) { /* the workers are passing over what was taken back */
+            urd__os_yield();
+            feed(p);
+        }
+        urd__ring_sleep_parent(p->procs->ring, anything_to_do, p);
+    }
+    urd__pool_leave(p);
+    return 0;
+}
+
+/*
+ * The caller would sleep until the collector has heard of the end and woken it, which costs more
+ * than a short job takes: so it looks itself, for a moment, while nobody else wants its worker.
+ */
+static void help(urd_pool *p, urd_pool_job *job)
+{
+    const urd__task *self = urd__task_self();
+    urd__ring_look(p->procs->ring);
+    for (int i = 0; i < LOOKS && !urd_pool_done(job); i++) {
+        if (reap(p))
+            i = 0;
+        else if (self->worker && urd__worker_wanted(self->worker))
+            break;
+        else
+            urd__spin_hint();
+    }
+    urd__ring_look_end(p->procs->ring);
+    while (!urd_pool_done(job) && reap(p))
+        continue;
+}
+
+/* ---- keepers ---- */
+
+/* Under lock: the slot was held by a process that died. */
+static void lost(urd_pool *p, urd__slot *slot, const char *detail, urd__link *woken)
+{
+    if (slot->tries++ < p->options.retries_max) {
+        push(p, slot, woken);
+        return;
+    }
+    urd__ring_free(slot);
+    fail(p, slot, -ECHILD, detail, woken);
+}
+
+/* Whatever the process was at as it died, the slots say what it held. */
+static void reclaim(const keeper *k, int rc, const char *detail)
+{
+    urd_pool *p = k->pool;
+    unsigned worker = k->seat->index;
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    while (reap(p)) /* what it had shown */
+        continue;
+    bool done;
+    urd__lock(&p->lock);
+    p->died += rc != 0 && !k->seat->result;
+    urd__slot *held =
+        urd__ring_reclaim(p->procs->ring, worker, &p->procs->keepers[worker].reaped, &done);
+    if (held && !done)
+        lost(p, held, detail, &woken);
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+    if (held && done)
+        finish(p, &held, 1);
+    feed(p);
+    urd__ring_wake(p->procs->ring);
+}
+
+/* One life of the worker.  0: it ended in peace; else why not, and in words. */
+static int run_worker(const keeper *k, char *detail, size_t size)
+{
+    urd_scope s;
+    urd_job job;
+    urd_scope_open(&s);
+    urd_scope_keep_going(&s);
+    urd_job_options options = {.name = k->pool->name};
+    int rc = urd_job_open(&job, &s, URD_PROCESS, process_main, k->seat, 0, &options);
+    int joined = urd_scope_join(&s);
+    snprintf(detail, size, "%s", rc ? "the worker could not be started" : job.detail);
+    (void)joined; /* the same, or a cancel, which the pool hears of by itself */
+    return rc ? rc : job.result;
+}
+
+/* Under lock: too many deaths in a short time? */
+static bool dies_too_often(urd_pool *p)
+{
+    struct urd__procs *procs = p->procs;
+    size_t max = (size_t)p->options.restarts_max;
+    int64_t now = urd__os_now(), *last = &procs->deaths[procs->ndeaths++ % max];
+    bool often = procs->ndeaths > max && now - *last < p->options.restart_duration;
+    *last = now;
+    return often;
+}
+
+/* The worker has ended with rc: is there to be another? */
+static bool may_restart(const keeper *k, int rc)
+{
+    urd_pool *p = k->pool;
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    urd__lock(&p->lock);
+    if (k->seat->result)
+        urd__pool_break(p, k->seat->result, &woken);
+    else if (rc && dies_too_often(p))
+        urd__pool_break(p, -ECHILD, &woken);
+    bool again = !urd__ring_is_stopping(p->procs->ring);
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+    return again;
+}
+
+static int keep(void *arg)
+{
+    const keeper *k = arg;
+    urd_pool *p = k->pool;
+    char detail[sizeof((urd_pool_job *)0)->detail];
+    int rc;
+    do {
+        rc = run_worker(k, detail, sizeof detail);
+        reclaim(k, rc, detail);
+    } while (may_restart(k, rc));
+    urd__lock(&p->lock);
+    p->procs->kept--;
+    urd__unlock(&p->lock);
+    urd__ring_wake_parent(p->procs->ring);
+    urd__pool_leave(p);
+    return 0; /* the error is the pool's, which says so at each call, and not the scope's */
+}
+
+/* ---- open and close ---- */
+
+static void take_back_for(urd_pool *p, const urd_pool_job *job, urd__link *woken)
+{
+    int cause = urd__load_acq(&p->cause); /* [cause] */
+    take_back(p, job, cause ? cause : -ECANCELED, woken);
+}
+
+static void stop(urd_pool *p)
+{
+    if (p->procs && p->procs->ring)
+        urd__ring_stop(p->procs->ring);
+}
+
+static int knows(urd_pool_fn *fn)
+{
+    return urd__process_knows((urd_fn *)(uintptr_t)fn);
+}
+
+static int make(urd_pool *p)
+{
+    enum { LINE = 64 };
+    size_t ring_bytes = urd__ring_bytes(p->workers);
+    struct urd__procs *procs = p->procs = urd__os_alloc(sizeof *procs);
+    if (!procs)
+        return -ENOMEM;
+    procs->keepers = urd__os_alloc(p->workers * sizeof *procs->keepers);
+    procs->deaths = urd__os_alloc((size_t)p->options.restarts_max * sizeof *procs->deaths);
+    procs->shared = urd_shared_alloc(ring_bytes + LINE + p->workers * sizeof(seat));
+    if (!procs->keepers || !procs->deaths || !procs->shared)
+        return -ENOMEM;
+    char *at = procs->shared;
+    at += (LINE - (uintptr_t)at % LINE) % LINE;
+    procs->ring = (urd__ring *)(void *)at;
+    seat *seats = (seat *)(void *)(at + ring_bytes);
+    urd__ring_init(procs->ring, p->workers);
+    for (int i = URD__RING_SLOTS; i-- > 0;)
+        procs->free_slots[procs->nfree++] = (uint16_t)i;
+    for (unsigned i = 0; i < p->workers; i++) {
+        seats[i] = (seat){.ring = procs->ring,
+                          .index = i,
+                          .jobs_max = p->options.jobs_max,
+                          .begin = p->options.begin,
+                          .end = p->options.end,
+                          .arg = p->options.arg};
+        procs->keepers[i] = (keeper){.pool = p, .seat = &seats[i]};
+    }
+    return 0;
+}
+
+static int start(urd_pool *p)
+{
+    int rc = make(p);
+    if (rc == 0 && p->options.begin)
+        rc = urd__process_knows(p->options.begin);
+    if (rc == 0 && p->options.end)
+        rc = urd__process_knows(p->options.end);
+    for (unsigned i = 0; i < p->workers && rc == 0; i++) {
+        urd__go_args args = {
+            .kind = URD_TASK, .fn = keep, .arg = &p->procs->keepers[i], .where = p->name};
+        urd__lock(&p->lock);
+        p->procs->kept++;
+        urd__unlock(&p->lock);
+        rc = urd__pool_start(p, &args);
+        if (rc == 0)
+            continue;
+        urd__lock(&p->lock);
+        p->procs->kept--;
+        urd__unlock(&p->lock);
+    }
+    urd__go_args args = {.kind = URD_THREAD, .fn = collect, .arg = p, .where = p->name};
+    return rc ? rc : urd__pool_start(p, &args);
+}
+
+static void free_crew(urd_pool *p)
+{
+    struct urd__procs *procs = p->procs;
+    if (!procs)
+        return;
+    urd_shared_free(procs->shared);
+    urd__os_free(procs->deaths);
+    urd__os_free(procs->keepers);
+    urd__os_free(procs);
+}
+
+const urd__crew urd__crew_processes = {.knows = knows,
+                                       .open = start,
+                                       .added = feed,
+                                       .help = help,
+                                       .take_back = take_back_for,
+                                       .stop = stop,
+                                       .close = free_crew};

@@ -1,0 +1,304 @@
+/*
+ * ring.c - every schedule of a parent and its workers: each job is run once and its end is seen.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A worker that dies is a thread that stops: after any of the steps in which a number, a slot or a
+ * result is in its hands alone.  Its keeper then asks urd__ring_reclaim() what it held.  Whatever
+ * the step, a job that was pushed must be run to its end, or be known as lost, and never both.
+ */
+#include "model_base.h"
+
+void urd__os_futex_wait_shared(const int *word, int value)
+{
+    explore_futex_wait((int *)(uintptr_t)word, value);
+}
+
+void urd__os_futex_wake_shared(const int *word, int count)
+{
+    explore_futex_wake((int *)(uintptr_t)word, count);
+}
+
+#include "pool/ring.c"
+
+#include <string.h>
+
+enum { WORKERS = 2, SAMPLES = 3000 };
+
+static _Alignas(64) unsigned char memory[sizeof(urd__ring) + WORKERS * sizeof(urd__ring_worker)];
+static urd__ring *const ring = (urd__ring *)memory;
+
+static int lock; /* the pool's */
+static uint64_t seen[WORKERS];
+static int pushed, ended, lost, ran[URD__RING_SLOTS]; /* under lock, or of who holds the slot */
+static int dead, short_ran;                           /* atomic, futexes */
+
+static void setup(void)
+{
+    memset(memory, 0, sizeof memory);
+    memset(seen, 0, sizeof seen);
+    memset(ran, 0, sizeof ran);
+    lock = pushed = ended = lost = dead = short_ran = 0;
+    urd__ring_init(ring, WORKERS);
+}
+
+static void push(int slot)
+{
+    urd__lock(&lock);
+    pushed++;
+    urd__ring_push(ring, &ring->slots[slot]);
+    urd__unlock(&lock);
+    urd__ring_wake(ring);
+}
+
+static bool all_known(void *arg)
+{
+    (void)arg;
+    urd__lock(&lock);
+    bool all = ended + lost == pushed;
+    for (unsigned i = 0; i < WORKERS; i++)
+        all = all || urd__ring_has_ended(ring, i, &seen[i]);
+    urd__unlock(&lock);
+    return all;
+}
+
+/* True: all jobs are known to have ended. */
+static bool reap_all(void)
+{
+    urd__lock(&lock);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        urd__slot *slots[URD__RING_SLOTS];
+        int n = urd__ring_reap(ring, i, &seen[i], slots, URD__RING_SLOTS);
+        for (int k = 0; k < n; k++) {
+            explore_assert(slots[k]->result == 7);
+            urd__ring_free(slots[k]);
+        }
+        ended += n;
+    }
+    bool all = ended + lost == pushed;
+    urd__unlock(&lock);
+    return all;
+}
+
+static void wait_for_ends(void)
+{
+    while (!reap_all())
+        urd__ring_sleep_parent(ring, all_known, NULL);
+    urd__ring_stop(ring);
+}
+
+static void run(unsigned worker, urd__slot *slot)
+{
+    explore_ghost_add(&ran[slot - ring->slots], 1);
+    slot->result = 7;
+    urd__ring_done(ring, worker, slot);
+}
+
+static void work(unsigned worker)
+{
+    urd__ring_enter(ring, worker);
+    for (urd__slot *slot; (slot = urd__ring_take(ring, worker)) != NULL;)
+        run(worker, slot);
+}
+
+static void first_worker(void)
+{
+    work(0);
+}
+
+static void second_worker(void)
+{
+    work(1);
+}
+
+static void one_job(void)
+{
+    push(0);
+    wait_for_ends();
+}
+
+static void two_jobs(void)
+{
+    push(0);
+    push(1);
+    wait_for_ends();
+}
+
+static void all_ran_once(void)
+{
+    explore_assert(ended == pushed && lost == 0);
+    for (int i = 0; i < URD__RING_SLOTS; i++)
+        explore_assert(ran[i] == (i < pushed));
+}
+
+/* ---- The parent looks itself ----------------------------------------------------------------- */
+
+static void looks_then_sleeps(void)
+{
+    push(0);
+    urd__ring_look(ring);
+    bool all = reap_all();
+    urd__ring_look_end(ring);
+    all = all || reap_all(); /* once more, as look_end() asks */
+    if (all)
+        urd__ring_wake_parent(ring); /* here the collector waits for the end of all */
+}
+
+static void collector(void)
+{
+    for (bool any = false; !any;) {
+        urd__lock(&lock);
+        any = pushed > 0;
+        urd__unlock(&lock);
+        if (!any)
+            explore_yield();
+    }
+    wait_for_ends();
+}
+
+/* ---- A long job ------------------------------------------------------------------------------ */
+
+/* The job in slot 0 takes until the other has been run, which another worker must do. */
+static void work_on_long(unsigned worker)
+{
+    urd__ring_enter(ring, worker);
+    for (urd__slot *slot; (slot = urd__ring_take(ring, worker)) != NULL;) {
+        if (slot != ring->slots) {
+            urd__store_rel(&short_ran, 1);
+            urd__os_futex_wake(&short_ran, 1);
+        }
+        while (slot == ring->slots && !urd__load_acq(&short_ran))
+            urd__os_futex_wait(&short_ran, 0, INT64_MAX);
+        run(worker, slot);
+    }
+}
+
+static void first_on_long(void)
+{
+    work_on_long(0);
+}
+
+static void second_on_long(void)
+{
+    work_on_long(1);
+}
+
+/* ---- Death ----------------------------------------------------------------------------------- */
+
+/* What urd__ring_take() and urd__ring_done() do, and die on the way. */
+static void die_on_the_way(void)
+{
+    int step = explore_choose(4);
+    urd__ring_worker *w = &ring->workers[0];
+    urd__ring_enter(ring, 0);
+    uint64_t head = urd__load_acq(&ring->head);
+    if (urd__load_acq(&ring->tail) > head) {
+        uint64_t number = urd__load_rlx(&ring->queue[head % URD__RING_QUEUE]);
+        urd__slot *slot = &ring->slots[number & 0xFFFF];
+        if (urd__cas_ar(&ring->head, &head, head + 1) && step > 0 &&
+            make_own(slot, number >> PASS_SHIFT, 0) && step > 1) {
+            explore_ghost_add(&ran[slot - ring->slots], 1);
+            slot->result = 7;
+            if (step == 2)
+                urd__store_rel(&slot->state, make_state(number >> PASS_SHIFT, 0, URD__SLOT_DONE));
+            else
+                urd__ring_done(ring, 0, slot);
+        }
+    }
+    urd__store_rel(&w->state, explore_choose(2) ? URD__RING_LOOKS : URD__RING_SLEEPS);
+    urd__store_rel(&dead, 1);
+    urd__os_futex_wake(&dead, 1);
+}
+
+static void keeper(void)
+{
+    while (!urd__load_acq(&dead))
+        urd__os_futex_wait(&dead, 0, INT64_MAX);
+    reap_all();
+    bool done;
+    urd__lock(&lock);
+    urd__slot *held = urd__ring_reclaim(ring, 0, &seen[0], &done);
+    if (held) {
+        explore_assert(!done || held->result == 7);
+        ended += done;
+        lost += !done;
+        urd__ring_free(held);
+    }
+    urd__unlock(&lock);
+    urd__ring_wake(ring);
+    urd__ring_wake_parent(ring);
+}
+
+static void each_ran_or_is_lost(void)
+{
+    explore_assert(ended + lost == pushed);
+    explore_assert(lost <= 1);
+    int runs = 0;
+    for (int i = 0; i < URD__RING_SLOTS; i++) {
+        explore_assert(ran[i] <= 1);
+        runs += ran[i];
+    }
+    explore_assert(runs == ended);
+}
+
+/* ---- Taken back ------------------------------------------------------------------------------ */
+
+static void takes_back(void)
+{
+    push(0);
+    urd__lock(&lock);
+    if (urd__ring_take_back(&ring->slots[0])) {
+        pushed--;
+        urd__ring_push(ring, &ring->slots[0]); /* its old number is in the queue yet */
+        pushed++;
+    }
+    urd__unlock(&lock);
+    urd__ring_wake(ring);
+    wait_for_ends();
+}
+
+const struct explore_model explore_models[] = {
+    {.name = "a_job_is_run_and_its_end_seen",
+     .setup = setup,
+     .threads = {one_job, first_worker},
+     .stale_reads = 1,
+     .random = SAMPLES,
+     .finish = all_ran_once},
+    {.name = "two_jobs_reach_one_worker",
+     .setup = setup,
+     .threads = {two_jobs, first_worker},
+     .stale_reads = 1,
+     .random = SAMPLES,
+     .finish = all_ran_once},
+    {.name = "two_workers_share_two_jobs",
+     .setup = setup,
+     .threads = {two_jobs, first_worker, second_worker},
+     .stale_reads = 1,
+     .random = SAMPLES,
+     .finish = all_ran_once},
+    {.name = "no_job_waits_behind_a_long_one",
+     .setup = setup,
+     .threads = {two_jobs, first_on_long, second_on_long},
+     .stale_reads = 1,
+     .random = SAMPLES,
+     .finish = all_ran_once},
+    {.name = "who_looks_does_not_leave_an_end_unseen",
+     .setup = setup,
+     .threads = {looks_then_sleeps, first_worker, collector},
+     .stale_reads = 1,
+     .random = SAMPLES,
+     .finish = all_ran_once},
+    {.name = "a_slot_taken_back_is_not_run_under_its_old_number",
+     .setup = setup,
+     .threads = {takes_back, first_worker},
+     .stale_reads = 1,
+     .random = SAMPLES,
+     .finish = all_ran_once},
+    {.name = "what_a_dead_worker_held_is_run_or_known_as_lost",
+     .setup = setup,
+     .threads = {two_jobs, die_on_the_way, second_worker, keeper},
+     .stale_reads = 1,
+     .random = SAMPLES,
+     .finish = each_ran_or_is_lost},
+    {.name = NULL},
+};

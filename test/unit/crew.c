@@ -1,0 +1,119 @@
+/*
+ * crew.c - workers that are tasks or threads: jobs of jobs, and elements that none waits behind.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+
+#include "base/atomic.h"
+#include "pools.h"
+
+static urd_pool *nested_pool;
+
+static int nested(const void *in, void *out)
+{
+    long half[2] = {*(const long *)in, *(const long *)in + 1}, squares[2];
+    int rc = urd_pool_map(nested_pool, square, half, squares, 2);
+    *(long *)out = squares[0] + squares[1];
+    return rc;
+}
+
+static int maps_in_maps(void *arg)
+{
+    (void)arg;
+    enum { N = 20 };
+    long in[N], out[N];
+    for (int i = 0; i < N; i++)
+        in[i] = i;
+    for (int k = 0; k < 2; k++) { /* not for processes: their parent's pool is not theirs */
+        nested_pool = open_pool(kinds[k], NULL);
+        CHECK_EQ(urd_pool_map(nested_pool, nested, in, out, N), 0);
+        for (long i = 0; i < N; i++)
+            CHECK_EQ(out[i], i * i + (i + 1) * (i + 1));
+        CHECK_EQ(urd_pool_close(nested_pool), 0);
+    }
+    return 0;
+}
+
+TEST(a_job_may_give_its_own_pool_jobs_and_wait)
+{
+    run_all(maps_in_maps);
+}
+
+/* The first element takes until all others have been run. */
+static int wait_for_others(const void *in, void *out)
+{
+    int *left = *(int *const *)in;
+    (void)out;
+    if (urd__sub_ar(left, 1) == MANY)
+        while (urd__load_acq(left) > 0)
+            CHECK_EQ(urd_sleep(URD_US), 0);
+    return 0;
+}
+
+static int a_long_one(void *arg)
+{
+    (void)arg;
+    static int *in[MANY];
+    static char out[MANY];
+    for (int k = 0; k < 2; k++) {
+        int left = MANY;
+        for (int i = 0; i < MANY; i++)
+            in[i] = &left;
+        urd_pool *p = open_pool(kinds[k], NULL);
+        CHECK_EQ(urd_pool_map(p, wait_for_others, in, out, MANY), 0);
+        CHECK_EQ(urd_pool_close(p), 0);
+    }
+    return 0;
+}
+
+TEST(no_element_waits_behind_a_long_one_while_a_worker_is_free)
+{
+    run_all(a_long_one);
+}
+
+/* More elements than fit in a moment, beside a task that wants the worker. */
+static int spin_a_little(const void *in, void *out)
+{
+    urd_time end = urd_now() + URD_US;
+    (void)in;
+    (void)out;
+    while (urd_now() < end)
+        continue;
+    return 0;
+}
+
+static int set(void *arg)
+{
+    urd__store_rel((bool *)arg, true);
+    return 0;
+}
+
+static int beside_a_map(void *arg)
+{
+    bool *ran = arg;
+    enum { N = 100000 };
+    static char in[N], out[N];
+    urd_pool *p;
+    CHECK_EQ(urd_pool_open(&p, URD_TASK, 1, NULL), 0);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_pool_job job;
+    urd_scope_deadline(&s, urd_now() + URD_MS);
+    urd_go(&s, set, ran);
+    int rc = urd_pool_map(p, spin_a_little, in, out, N);
+    CHECK_EQ(rc, -ECANCELED); /* the deadline passed while the worker was busy */
+    CHECK(urd__load_acq(ran));
+    CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+    CHECK_EQ(urd_pool_submit(&job, p, spin_a_little, in, 1, out, 1), 0);
+    CHECK_EQ(urd_pool_wait(&job), 0);
+    CHECK_EQ(urd_pool_close(p), 0);
+    return 0;
+}
+
+TEST(a_map_on_tasks_keeps_neither_others_nor_deadlines_from_the_worker)
+{
+    bool ran = false;
+    urd_config one = {.workers = 1, .processes = URD_PROCESSES_NONE};
+    test_run_with(&one, beside_a_map, &ran);
+}

@@ -1,0 +1,210 @@
+/*
+ * procs.c - a process that dies loses exactly the job it ran, and the pool goes on without it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
+#include "pools.h"
+
+enum { BIG = 100000 };
+
+typedef struct big {
+    unsigned char bytes[BIG];
+} big;
+
+static int reverse(const void *in, void *out)
+{
+    const big *from = in;
+    big *to = out;
+    for (int i = 0; i < BIG; i++)
+        to->bytes[i] = from->bytes[BIG - 1 - i];
+    return 0;
+}
+
+static void map_big(urd_kind kind, big *in, big *out)
+{
+    enum { N = 5 };
+    urd_pool *p = open_pool(kind, NULL);
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < BIG; k++)
+            in[i].bytes[k] = (unsigned char)(i + k);
+    CHECK_EQ(urd_pool_map(p, reverse, in, out, N), 0);
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < BIG; k++)
+            CHECK_EQ(out[i].bytes[k], (unsigned char)(i + BIG - 1 - k));
+    CHECK_EQ(urd_pool_close(p), 0);
+}
+
+static int big_ones(void *arg)
+{
+    (void)arg;
+    big *own = calloc(10, sizeof *own), *shared = urd_shared_alloc(10 * sizeof *shared);
+    for (int i = 0; i < KINDS; i++) {
+        map_big(kinds[i], own, own + 5);
+        map_big(kinds[i], shared, shared + 5);
+        map_big(kinds[i], own, shared);
+        map_big(kinds[i], shared, own);
+    }
+    free(own);
+    urd_shared_free(shared);
+    return 0;
+}
+
+TEST(large_arguments_go_by_copy_or_in_shared_memory_without_one)
+{
+    run_all(big_ones);
+}
+
+static int own_pid(const void *in, void *out)
+{
+    (void)in;
+    *(pid_t *)out = getpid();
+    return 0;
+}
+
+static int replaced(void *arg)
+{
+    (void)arg;
+    enum { N = 12, EACH = 3 };
+    char in[N];
+    pid_t out[N];
+    urd_pool *p;
+    CHECK_EQ(urd_pool_open(&p, URD_PROCESS, 1, &(urd_pool_options){.jobs_max = EACH}), 0);
+    CHECK_EQ(urd_pool_map(p, own_pid, in, out, N), 0);
+    for (int i = 0; i < N; i++) {
+        CHECK_NE(out[i], getpid());
+        for (int k = 0; k < i; k++)
+            CHECK_EQ(out[i] == out[k], i / EACH == k / EACH);
+    }
+    CHECK_EQ(urd_pool_close(p), 0);
+    return 0;
+}
+
+TEST(a_process_is_replaced_after_so_many_jobs)
+{
+    run_all(replaced);
+}
+
+/* ---- Deaths ---------------------------------------------------------------------------------- */
+
+/* What an element is told to do. */
+enum { LIVE, CRASH, KILL, LEAVE, CRASH_ONCE };
+
+typedef struct fate {
+    int what;
+    int *tries; /* in shared memory */
+} fate;
+
+static int perhaps_die(const void *in, void *out)
+{
+    const fate *f = in;
+    switch (f->what) {
+    case CRASH:
+        signal(SIGSEGV, SIG_DFL);
+        raise(SIGSEGV);
+        break;
+    case KILL:
+        kill(getpid(), SIGKILL);
+        break;
+    case LEAVE:
+        _exit(7);
+    case CRASH_ONCE:
+        if (urd__add_ar(f->tries, 1) == 0)
+            kill(getpid(), SIGKILL);
+        break;
+    default:
+        break;
+    }
+    *(int *)out = 1;
+    return 0;
+}
+
+static int one_dies(void *arg)
+{
+    (void)arg;
+    enum { N = 200 };
+    static const struct {
+        int what;
+        const char *detail;
+    } deaths[] = {
+        {CRASH, "killed by SIGSEGV"}, {KILL, "killed by SIGKILL"}, {LEAVE, "exited with code 7"}};
+    fate in[N];
+    int out[N];
+    urd_pool_job jobs[N];
+    for (size_t d = 0; d < 3; d++) {
+        urd_pool *p = open_pool(URD_PROCESS, NULL);
+        for (int i = 0; i < N; i++) {
+            in[i] = (fate){.what = i == 77 ? deaths[d].what : LIVE};
+            out[i] = 0;
+            CHECK_EQ(urd_pool_submit(&jobs[i], p, perhaps_die, &in[i], sizeof(fate), &out[i],
+                                     sizeof(int)),
+                     0);
+        }
+        for (int i = 0; i < N; i++) {
+            CHECK_EQ(urd_pool_wait(&jobs[i]), i == 77 ? -ECHILD : 0);
+            CHECK_EQ(out[i], i != 77);
+        }
+        CHECK_CONTAINS(urd_pool_detail(&jobs[77]), deaths[d].detail);
+        urd_pool_state state;
+        CHECK_EQ(urd_pool_map(p, perhaps_die, in, out, 77), 0); /* the pool goes on */
+        urd_pool_get(p, &state);
+        CHECK_EQ(state.died, 1);
+        CHECK_EQ(urd_pool_close(p), 0);
+    }
+    return 0;
+}
+
+TEST(a_worker_that_dies_loses_exactly_the_job_it_ran)
+{
+    run_all(one_dies);
+}
+
+static int tried_again(void *arg)
+{
+    (void)arg;
+    int out[3], *tries = urd_shared_alloc(sizeof *tries);
+    fate in[] = {{LIVE, NULL}, {CRASH_ONCE, tries}, {LIVE, NULL}};
+    urd_pool *p = open_pool(URD_PROCESS, &(urd_pool_options){.retries_max = 1});
+    CHECK_EQ(urd_pool_map(p, perhaps_die, in, out, 3), 0);
+    CHECK_EQ(*tries, 2);
+    in[1].what = KILL;
+    CHECK_EQ(urd_pool_map(p, perhaps_die, in, out, 3), -ECHILD);
+    CHECK_EQ(urd_pool_close(p), 0);
+    urd_shared_free(tries);
+    return 0;
+}
+
+TEST(a_job_that_may_run_twice_is_tried_again)
+{
+    run_all(tried_again);
+}
+
+static int all_die(void *arg)
+{
+    (void)arg;
+    enum { N = 50 };
+    fate in[N];
+    int out[N];
+    urd_pool_job jobs[N];
+    for (int i = 0; i < N; i++)
+        in[i] = (fate){.what = KILL};
+    urd_pool *p = open_pool(URD_PROCESS, &(urd_pool_options){.restarts_max = 4});
+    for (int i = 0; i < N; i++)
+        if (urd_pool_submit(&jobs[i], p, perhaps_die, &in[i], sizeof(fate), &out[i], sizeof(int)))
+            jobs[i].pool = NULL;
+    for (int i = 0; i < N; i++)
+        if (jobs[i].pool)
+            CHECK_EQ(urd_pool_wait(&jobs[i]), -ECHILD);
+    CHECK_EQ(urd_pool_close(p), -ECHILD);
+    return 0;
+}
+
+TEST(a_pool_whose_workers_die_too_often_breaks_and_every_wait_returns)
+{
+    run_all(all_die);
+}
