@@ -34,6 +34,7 @@
 #include "urd/select.h"
 #include "urd/shared.h"
 #include "urd/time.h"
+#include "urd/timer.h"
 #include "urd/watch.h"
 
 #endif

@@ -75,7 +75,7 @@ struct urd__timer {
     struct urd__link link;      /* under the wheel's lock */
     int64_t when;               /* under the wheel's lock */
     struct urd__timers *timers; /* atomic: the wheel it was last put into, or NULL */
-    void (*fire)(struct urd__timer *);
+    bool (*fire)(struct urd__timer *);
 };
 
 #endif

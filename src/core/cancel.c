@@ -182,9 +182,10 @@ void urd_scope_cancel(urd_scope *s, int cause)
     wake_below(s);                         /* C3 */
 }
 
-void urd__scope_deadline_passed(urd__timer *timer)
+bool urd__scope_deadline_passed(urd__timer *timer)
 {
     urd_scope_cancel(urd__container(timer, urd_scope, timer), -ETIMEDOUT);
+    return false;
 }
 
 void urd_scope_deadline(urd_scope *s, urd_time when)

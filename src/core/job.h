@@ -14,21 +14,26 @@
 
 #include "urd.h"
 
-/* Beside the public kinds: a job on its forker's stack, which no scope counts; see fork.h. */
-enum { URD__KIND_FORK = 3 };
+/* Beside the public kinds: a job on its forker's stack, which no scope counts, see fork.h; and a
+ * task that a periodic timer has started. */
+enum { URD__KIND_FORK = 3, URD__KIND_LATER = 4 };
 
 typedef struct urd__job {
     struct urd__job *next; /* in a cache; among the scope's failed, under its lock; while it runs:
                               the job of the same task around it */
     urd_fn *fn;            /* these are set by who starts it */
     void *arg;
-    urd_scope *scope;   /* that waits for it */
-    const char *where;  /* it was started */
-    urd_job *handle;    /* or NULL */
-    const char *detail; /* of a process: how it ended; NULL: it returned; set before it is done */
-    int result;         /* set before it is done */
-    uint8_t kind;       /* urd_kind, or URD__KIND_FORK */
-    uint8_t owns_arg;   /* arg was allocated with the job and goes with it */
+    urd_scope *scope;  /* that waits for it */
+    const char *where; /* it was started */
+    urd_job *handle;   /* or NULL */
+    union {
+        const char
+            *detail; /* of a process: how it ended; NULL: it returned; set before it is done */
+        struct urd_timer *timer; /* of the kind `later` */
+    };
+    int result;       /* set before it is done */
+    uint8_t kind;     /* urd_kind, or one of the above */
+    uint8_t owns_arg; /* arg was allocated with the job and goes with it */
 } urd__job;
 
 /* Of no worker in particular: what workers had too many of, and jobs of other threads. */

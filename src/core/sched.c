@@ -158,36 +158,6 @@ static void empty_inbox(urd__worker *self)
     }
 }
 
-void urd__worker_fire_timers(urd__worker *self)
-{
-    if (urd__load_rlx(&self->timers.earliest) == INT64_MAX) /* parking looks again */
-        return;
-    int64_t now = urd__clock_now();
-    if (urd__load_rlx(&self->timers.earliest) <= now) /* the same */
-        urd__timers_fire(&self->timers, now, POLL_TICKS);
-}
-
-/* Now and then is enough to say since when a task waits. */
-static void tell_time(urd__worker *self)
-{
-    if (self->tick - self->now_tick < POLL_TICKS)
-        return;
-    self->now_tick = self->tick;
-    self->now = urd__clock_now();
-}
-
-static void look_around(urd__worker *self)
-{
-    tell_time(self);
-    empty_inbox(self);
-    urd__worker_fire_timers(self);
-    if (self->index == 0 && urd__load_rlx(&urd__rt.interrupted) && /* asked again below */
-        urd__xchg_ar(&urd__rt.interrupted, 0))
-        urd_scope_cancel(&urd__rt.root, -ECANCELED);
-    if (urd__stack_over_full(&self->stacks))
-        urd__stack_trim(&self->stacks);
-}
-
 static urd__job *take_injected(void)
 {
     if (urd__load_acq(&urd__rt.injected) == 0)
@@ -221,6 +191,58 @@ int urd__worker_inject(urd__job *job)
     urd__fence_seq(); /* A2 */
     urd__park_wake_any();
     return 0;
+}
+
+void urd__worker_later(urd__worker *self, urd__job *job)
+{
+    job->next = self->later;
+    self->later = job;
+}
+
+/* The latest first, so that the earliest will be the newest in the deque. */
+static void offer_later(urd__worker *self)
+{
+    while (self->later) {
+        urd__job *job = self->later;
+        self->later = job->next;
+        if (urd__deque_push(&self->deque, job)) /* A1 in park.c */
+            inject(job);
+    }
+    urd__fence_seq(); /* A2 */
+    urd__park_wake_any();
+}
+
+void urd__worker_fire_timers(urd__worker *self)
+{
+    if (urd__load_rlx(&self->timers.earliest) == INT64_MAX) /* parking looks again */
+        return;
+    int64_t now = urd__clock_now();
+    if (urd__load_rlx(&self->timers.earliest) > now) /* the same */
+        return;
+    urd__timers_fire(&self->timers, now, POLL_TICKS);
+    if (self->later)
+        offer_later(self);
+}
+
+/* Now and then is enough to say since when a task waits. */
+static void tell_time(urd__worker *self)
+{
+    if (self->tick - self->now_tick < POLL_TICKS)
+        return;
+    self->now_tick = self->tick;
+    self->now = urd__clock_now();
+}
+
+static void look_around(urd__worker *self)
+{
+    tell_time(self);
+    empty_inbox(self);
+    urd__worker_fire_timers(self);
+    if (self->index == 0 && urd__load_rlx(&urd__rt.interrupted) && /* asked again below */
+        urd__xchg_ar(&urd__rt.interrupted, 0))
+        urd_scope_cancel(&urd__rt.root, -ECANCELED);
+    if (urd__stack_over_full(&self->stacks))
+        urd__stack_trim(&self->stacks);
 }
 
 /*

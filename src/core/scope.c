@@ -20,6 +20,11 @@
  * worker before O1 is in `local`, after O1 in `pending`: it cannot come between, since its thread
  * is the owner's.
  *
+ * A periodic timer starts jobs and is none, so it may come between E2 and the owner's return: its
+ * job would then be a second last one, and wake an owner who is awake.  So it counts in (L1) only
+ * while `pending` is not exactly JOINING.  The join stops such timers when the jobs have ended, and
+ * then waits again for a job that one of them may have started before O2.
+ *
  * Jobs that nobody has begun are run by the owner as it joins, newest first, on its own stack: then
  * a fork-join is a function call.  If such a job blocks, owner and job wait together, which the
  * owner was going to do.
@@ -33,6 +38,7 @@
 #include "base/atomic.h"
 #include "base/check.h"
 #include "base/lock.h"
+#include "core/later.h"
 #include "core/runtime.h"
 #include "core/wait.h"
 
@@ -119,11 +125,11 @@ static void keep_failed(urd_scope *s, urd__job *job)
     urd__unlock(&s->lock);
 }
 
-/* Under a limit: let the next starter go on in this job's place. */
+/* Under a limit: let the next starter go on in this job's place, if it was one within the limit. */
 static void give_place(urd_scope *s)
 {
     urd__lock(&s->lock);
-    urd__waiter *next = urd__wait_pop(&s->limited);
+    urd__waiter *next = s->running > s->limit ? NULL : urd__wait_pop(&s->limited);
     if (!next)
         s->running--;
     urd__task *task = next ? next->task : NULL;
@@ -148,7 +154,16 @@ int urd__scope_admit(urd_scope *s)
     return urd__wait_on(self, &s->limited, &s->lock, &waiter, URD__ON_LIMIT, s);
 }
 
-static void count_out(urd_scope *s)
+void urd__scope_take_place(urd_scope *s)
+{
+    if (!(urd__load_rlx(&s->flags) & URD__SCOPE_LIMIT)) /* set before the first job */
+        return;
+    urd__lock(&s->lock);
+    s->running++;
+    urd__unlock(&s->lock);
+}
+
+void urd__scope_count_out(urd_scope *s)
 {
     if (s->home && s->home == urd__worker_self && !s->shared) {
         s->local--;
@@ -160,6 +175,20 @@ static void count_out(urd_scope *s)
         urd__assert(won); /* no cancel reaches this wait, and there is one last job */
         urd__task_ready(owner);
     }
+}
+
+bool urd__scope_count_in_late(urd_scope *s)
+{
+    if (s->home && s->home == urd__worker_self && !s->shared) {
+        s->local++;
+        return true;
+    }
+    int64_t pending = urd__load_rlx(&s->pending); /* checked by the swap */
+    do
+        if (pending == URD__SCOPE_JOINING) /* L1 */
+            return false;
+    while (!urd__cas_ar(&s->pending, &pending, pending + 1)); /* L1 */
+    return true;
 }
 
 void urd__job_done(urd__job *job, int rc)
@@ -178,7 +207,7 @@ void urd__job_done(urd__job *job, int rc)
     }
     if (urd__load_rlx(&s->flags) & URD__SCOPE_LIMIT) /* set before the first job */
         give_place(s);
-    count_out(s);
+    urd__scope_count_out(s);
     if (outside) /* last, or with virtual time it might seem that all wait */
         urd__runtime_outside(-1);
 }
@@ -267,6 +296,8 @@ int urd_scope_join(urd_scope *s)
 {
     urd__task *self = check_owner(s, "urd_scope_join");
     int rc = urd_scope_wait(s);
+    while (urd__later_end(s))
+        rc = urd_scope_wait(s);
     urd__timer_stop(&s->timer);
     if (s->parent && urd__load_acq(&s->published))
         urd__scope_detach(s->parent, &s->member);

@@ -51,6 +51,15 @@ static inline void urd__scope_count_in(urd_scope *s)
         urd__add_ar(&s->pending, 1);
 }
 
+/*
+ * The same for who is no job of the scope, and not its owner, whose place in the scope may be gone:
+ * false if all jobs have ended and the owner, who waited for them, has been woken.
+ */
+bool urd__scope_count_in_late(urd_scope *s);
+
+/* One less.  The scope may be gone afterwards. */
+void urd__scope_count_out(urd_scope *s);
+
 /* Make it findable by a cancel of any scope around it. */
 void urd__scope_publish(urd_scope *s);
 void urd__scope_publish_task(urd__task *task, urd_scope *s);
@@ -72,7 +81,7 @@ void urd__scope_detach(urd_scope *s, urd__member *member);
 void urd__scope_forget_task(urd__task *task);
 
 /* Its timer fires. */
-void urd__scope_deadline_passed(struct urd__timer *timer);
+bool urd__scope_deadline_passed(struct urd__timer *timer);
 
 /* The first job error, or an error in starting one: the cause, and the cancel it brings. */
 void urd__scope_fail(urd_scope *s, int rc);
@@ -82,6 +91,9 @@ void urd__job_done(urd__job *job, int rc);
 
 /* Under a limit: wait for room.  0, -ECANCELED. */
 int urd__scope_admit(urd_scope *s);
+
+/* Under a limit: a job begins that does not wait for room. */
+void urd__scope_take_place(urd_scope *s);
 
 /* hold.c: the job held by hand begins, on `self`; and has ended. */
 void urd__hold_begin(urd__job *job, urd__task *self);

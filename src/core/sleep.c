@@ -21,15 +21,16 @@ urd_time urd_now(void)
  * The rest of the task's work touches its context and its job, which may be cold by now: they are
  * on their way while the other sleepers of this moment are woken.
  */
-static void ring(urd__timer *timer)
+static bool ring(urd__timer *timer)
 {
     urd__task *task = urd__container(timer, urd__task, timer);
     __builtin_prefetch(task->job);
     __builtin_prefetch(task->context);
-    if (!urd__wait_claim_now(task))
-        return;
-    task->rang = true;
-    urd__task_ready(task);
+    if (urd__wait_claim_now(task)) {
+        task->rang = true;
+        urd__task_ready(task);
+    }
+    return false;
 }
 
 static int end_on_timer(urd__task *self, urd_time when)

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/os.h"
 #include "core/fork.h"
+#include "core/later.h"
 #include "core/runtime.h"
 #include "core/sanitize.h"
 #include "core/scope.h"
@@ -86,6 +87,8 @@ static void done(urd__job *job, int rc)
 {
     if (job->kind == URD__KIND_FORK)
         urd__fork_done(job, rc);
+    else if (job->kind == URD__KIND_LATER)
+        urd__later_done(job, rc);
     else
         urd__job_done(job, rc);
 }

@@ -3,13 +3,14 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * A time is a number of eight digits of eight bits.  A timer lies at the level of the highest digit
- * in which its time differs from `base`, in the slot of that digit: so all timers of a lower level
- * are before those of a higher one, and in a level they are ordered by slot.  Only the first slot
- * that has timers is ever looked at.  When its time has come, base moves to the earliest that it
- * may hold, and its timers go down to the levels that now fit them; at level 0 a slot is one
- * nanosecond.  Each timer moves down at most seven times, in practice once or twice; setting and
- * stopping are a link and a bit.
+ * A time is a number of nine digits, the last of six bits, the others of eight.  A timer lies at
+ * the level of the highest digit in which its time differs from `base`, in the slot of that digit:
+ * so all timers of a lower level are before those of a higher one, and in a level they are ordered
+ * by slot.  Only the first slot that has timers is ever looked at.  When its time has come, base
+ * moves to the earliest that it may hold, and its timers go down to the levels that now fit them;
+ * at level 0 a slot is one nanosecond.  Each timer moves down at most eight times, in practice once
+ * or twice; setting and stopping are a link and a bit.  The widths are such that of the timers of
+ * one second, slots of 4 ms are the last that are too many for the cache as they move down.
  *
  * Lists keep the order in which timers were set, and moving down keeps it too.  A timer set for a
  * time before `base` counts as set for base.
@@ -32,7 +33,14 @@
 #include "base/atomic.h"
 #include "base/lock.h"
 
-enum { DIGIT = URD__WHEEL_SLOTS - 1, WORD_BITS = 64 };
+enum {
+    DIGIT = URD__WHEEL_SLOTS - 1,
+    WORD_BITS = 64,
+    FIRST_BITS = 6,
+    FIRST_DIGIT = (1 << FIRST_BITS) - 1
+};
+
+_Static_assert(FIRST_BITS + (URD__WHEEL_LEVELS - 1) * URD__WHEEL_BITS >= 63, "all times fit");
 
 void urd__timers_init(urd__timers *timers)
 {
@@ -66,8 +74,10 @@ static void publish_earliest(urd__timers *timers)
 static urd__wheel_slot *slot_for(urd__timers *timers, int64_t when)
 {
     uint64_t differs = (uint64_t)(when ^ timers->base) | 1;
-    unsigned level = (unsigned)(WORD_BITS - 1 - __builtin_clzll(differs)) / URD__WHEEL_BITS;
-    unsigned digit = (unsigned)((uint64_t)when >> level * URD__WHEEL_BITS) & DIGIT;
+    int above = WORD_BITS - __builtin_clzll(differs) - FIRST_BITS;
+    int level = above <= 0 ? 0 : (above + URD__WHEEL_BITS - 1) / URD__WHEEL_BITS;
+    int shift = level == 0 ? 0 : FIRST_BITS + (level - 1) * URD__WHEEL_BITS;
+    unsigned digit = (unsigned)((uint64_t)when >> shift) & (level == 0 ? FIRST_DIGIT : DIGIT);
     urd__wheel_slot *slot = &timers->slots[level][digit];
     uint64_t *word = &timers->used[level][digit / WORD_BITS];
     uint64_t bit = UINT64_C(1) << digit % WORD_BITS;
@@ -168,7 +178,8 @@ void urd__timers_fire(urd__timers *timers, int64_t now, int max)
             urd__timer *timer = urd__container(link, urd__timer, link);
             __builtin_prefetch(link->next->next); /* the next one's is written as this one leaves */
             take_out(timers, timer);
-            timer->fire(timer);
+            if (timer->fire(timer))
+                put_in(timers, timer);
         }
     }
     publish_earliest(timers);

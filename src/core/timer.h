@@ -17,7 +17,7 @@ typedef struct urd__timer urd__timer;
 #ifdef URD_MODEL
 enum { URD__WHEEL_BITS = 1, URD__WHEEL_LEVELS = 1 }; /* models leave the wheel out */
 #else
-enum { URD__WHEEL_BITS = 8, URD__WHEEL_LEVELS = 8 }; /* together the bits of a time */
+enum { URD__WHEEL_BITS = 8, URD__WHEEL_LEVELS = 9 };
 #endif
 enum { URD__WHEEL_SLOTS = 1 << URD__WHEEL_BITS, URD__WHEEL_WORDS = (URD__WHEEL_SLOTS + 63) / 64 };
 
@@ -42,7 +42,8 @@ void urd__timers_init(urd__timers *timers);
 
 /*
  * Put in, or move.  timer->fire is called under the lock by the worker that owns `timers`; it must
- * not touch the timer once its owner may go on.  True if it is now the earliest.
+ * not touch the timer once its owner may go on.  It returns true to be put in again, for the time
+ * that it has set `when` to.  True if it is now the earliest.
  */
 bool urd__timer_set(urd__timers *timers, urd__timer *timer, int64_t when);
 

@@ -30,6 +30,7 @@ typedef struct urd__worker {
     int64_t looted_at, steal_after; /* times: it was then; the next one is not before */
     uintptr_t loop_body;            /* of src/par: the last loop's body */
     unsigned long loop_pace;        /* and how many of its steps make a chunk */
+    urd__job *later;                /* that timers have started just now, the latest first */
     urd__stack_cache stacks;
     urd__job_cache jobs;
     urd__task idle;   /* the scheduling loop itself */
@@ -59,6 +60,7 @@ void urd__worker_enqueue(urd__worker *self, urd__task *task); /* ready; own thre
 void urd__worker_post(urd__worker *other, urd__task *task);   /* ready; any thread */
 urd__job *urd__worker_next_job(urd__worker *self);            /* own, injected or stolen; or NULL */
 bool urd__worker_may_steal(urd__worker *self);                /* own thread */
+void urd__worker_later(urd__worker *self, urd__job *job);     /* from a timer that fires */
 void urd__worker_fire_timers(urd__worker *self);              /* those that are due; own thread */
 bool urd__worker_wanted(urd__worker *self); /* others than the running task want it */
 bool urd__worker_due(urd__worker *self);    /* counts; it is time for a look around */

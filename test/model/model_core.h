@@ -152,6 +152,12 @@ bool urd__timer_set(urd__timers *timers, urd__timer *timer, int64_t when)
     return false;
 }
 
+bool urd__later_end(urd_scope *s)
+{
+    (void)s;
+    return false;
+}
+
 void urd__hold_end(urd__job *job, int rc)
 {
     (void)job;

@@ -301,6 +301,8 @@ MUTANTS = [
      "the holder may not see what the last one wrote"),
     ("lock", "base/lock.c", "        if (urd__load_rlx(lock) == 0 && urd__trylock(lock))",
      "        if (urd__load_rlx(lock) == 0)", "a lock that looks free is taken by two"),
+    ("scope", "core/scope.c", "        if (pending == URD__SCOPE_JOINING)", "        if (false)",
+     "a timer starts a job in a scope whose owner has been woken"),
     ("scope", "core/scope.c", "    s->shared = true;\n", "",
      "a job that ends on the owner's worker counts where nobody looks"),
     ("scope", "core/scope.c", "local + URD__SCOPE_JOINING) + local == 0",

@@ -201,6 +201,39 @@ static void all_places_are_free(void)
     explore_assert(urd__list_empty(&scope.limited));
 }
 
+/* ---- A periodic timer: it starts a job and is none; the wheel's lock orders it with its stop - */
+
+static struct {
+    int lock;
+    bool stopped; /* under lock */
+} timer;
+
+static void setup_timer(void)
+{
+    setup_jobs(1);
+    timer.lock = 0;
+    timer.stopped = false;
+}
+
+static void start_one_from_timer(void)
+{
+    urd__lock(&timer.lock);
+    bool begun = !timer.stopped && urd__scope_count_in_late(&scope);
+    urd__unlock(&timer.lock);
+    if (begun)
+        end_well();
+}
+
+static void stop_timer_and_join(void)
+{
+    int rc = urd_scope_wait(&scope);
+    explore_assert(rc == 0 && results[1] == 1);
+    urd__lock(&timer.lock);
+    timer.stopped = true;
+    urd__unlock(&timer.lock);
+    join_expecting(0);
+}
+
 const struct explore_model explore_models[] = {
     {.name = "join_waits_for_a_job",
      .setup = setup_1,
@@ -250,6 +283,12 @@ const struct explore_model explore_models[] = {
      .setup = setup_split,
      .threads = {end_one_here_and_join, start_and_end_one_more_and_end},
      .thread_names = {"owner", "job"},
+     .finish = nothing_is_left},
+    {.name = "a_timer_starts_a_job_as_the_last_one_ends",
+     .setup = setup_timer,
+     .threads = {stop_timer_and_join, end_well, start_one_from_timer},
+     .thread_names = {"owner", "job", "timer"},
+     .random = SAMPLES,
      .finish = nothing_is_left},
     {.name = "under_a_limit_of_one_jobs_take_turns",
      .setup = setup_limit,

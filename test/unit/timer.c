@@ -17,10 +17,11 @@ static urd__timer *fired[TIMERS + 1];
 static int fired_count;
 static urd__timers timers;
 
-static void note(urd__timer *timer)
+static bool note(urd__timer *timer)
 {
     CHECK_LE(fired_count, TIMERS);
     fired[fired_count++] = timer;
+    return false;
 }
 
 TEST(without_timers_nothing_is_due)
@@ -132,6 +133,30 @@ TEST(a_time_before_the_last_that_fired_counts_as_that)
     CHECK_PTR(fired[2], &b);
 }
 
+static bool note_and_come_again(urd__timer *timer)
+{
+    note(timer);
+    timer->when += 300;
+    return timer->when < 1000;
+}
+
+TEST(a_timer_that_says_so_is_put_in_again_for_its_new_time)
+{
+    urd__timer again = {.fire = note_and_come_again}, other = {.fire = note};
+    urd__timers_init(&timers);
+    urd__timer_set(&timers, &again, 100);
+    urd__timer_set(&timers, &other, 500);
+    urd__timers_fire(&timers, 100, ALL);
+    CHECK_EQ(fired_count, 1);
+    CHECK_EQ(timers.earliest, 400);
+    urd__timers_fire(&timers, 2000, ALL);
+    CHECK_EQ(fired_count, 4);
+    CHECK_PTR(fired[1], &again);
+    CHECK_PTR(fired[2], &other);
+    CHECK_PTR(fired[3], &again);
+    CHECK_EQ(timers.earliest, INT64_MAX);
+}
+
 TEST(the_last_moment_there_is_never_comes)
 {
     urd__timer timer = {.fire = note};
@@ -241,7 +266,7 @@ static struct {
     int over;    /* atomic: the call has ended */
 } race;
 
-static void fire_slowly(urd__timer *timer)
+static bool fire_slowly(urd__timer *timer)
 {
     (void)timer;
     urd__store_rel(&race.firing, 1);
@@ -250,6 +275,7 @@ static void fire_slowly(urd__timer *timer)
     for (int i = 0; i < 200; i++)
         sched_yield();
     urd__store_rel(&race.over, 1);
+    return false;
 }
 
 static void *stop_it(void *arg)
