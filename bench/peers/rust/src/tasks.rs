@@ -27,17 +27,23 @@ pub const ROWS: &[Row] = &[
     ("echo", waits::echo),
 ];
 
-/// One worker: the scheduler made for it.  More: the one that steals.
-pub fn runtime(workers: usize) -> Runtime {
-    let mut builder = match workers {
-        1 => Builder::new_current_thread(),
-        _ => Builder::new_multi_thread(),
-    };
-    builder
+fn stealing_runtime(workers: usize) -> Runtime {
+    Builder::new_multi_thread()
         .worker_threads(workers)
         .enable_all()
         .build()
         .expect("runtime")
+}
+
+/// One worker: the scheduler made for it.  More: the one that steals.
+pub fn runtime(workers: usize) -> Runtime {
+    match workers {
+        1 => Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("runtime"),
+        _ => stealing_runtime(workers),
+    }
 }
 
 /// As a task, so that what it spawns goes to its worker's own queue and not to the shared one.
