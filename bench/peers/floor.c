@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 
 #include "../pass.h"
+#include "floor_echo.h"
 #include "peer.h"
 
 #if defined(__x86_64__)
@@ -470,6 +471,7 @@ int main(int argc, char **argv)
         {"reduce", reduce_sum},
         {"timers-fire", timers_fire},
         {"timers-set", timers_set},
+        {"echo", floor_echo},
         {NULL, NULL}
     };
     return peer_main(argc, argv, rows);
