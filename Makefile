@@ -4,8 +4,8 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 CI := python3 tools/ci.py --jobs $(JOBS)
 
-.PHONY: all demo test bench bench-peers install asan tsan valgrind stress model soak nightly tidy \
-  format clean help
+.PHONY: all demo test advise-set bench bench-peers install asan tsan valgrind stress model soak \
+  nightly tidy format clean help
 
 all:        ## build the library, the command and the tests in build/
 	@tools/deps.sh build
@@ -31,6 +31,9 @@ nightly: export URD_STRESS_SEEDS := 1000000
 soak nightly: export URD_TEST_TIMEOUT := 3000
 soak nightly: all ## 10 minutes on real threads; a million random programs under as many schedules
 	@meson test -C build --num-processes 1 -t 30 --verbose --suite stress
+
+advise-set: all ## urd advise on 60 known programs, most of them installed first by apt-get
+	@URD=build/urd URD_PROGRAMS=build/test python3 test/advise/labelled.py --install --runs $(or $(RUNS),1)
 
 bench: all  ## build and run the benches
 	@meson test -C build --benchmark --verbose --num-processes 1

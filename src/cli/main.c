@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/advise.h"
 #include "cli/compare.h"
 #include "urd.h"
 
@@ -14,6 +15,7 @@ static const char help[] =
     "\n"
     "  urd compare FILE.c   run jobs one after the other, as tasks, threads and processes;\n"
     "                       measure, and say which model suits them\n"
+    "  urd advise COMMAND   watch any program, and say what binds it and which model fits\n"
     "  urd help COMMAND     the options of a command\n"
     "  urd --version        what this is, and what it found on this machine\n"
     "\n"
@@ -44,13 +46,18 @@ static int print_help(const char *command)
         urd__compare_help(stdout);
         return EXIT_OK;
     }
+    if (strcmp(command, "advise") == 0) {
+        urd__advise_help(stdout);
+        return EXIT_OK;
+    }
     fprintf(stderr, "urd: there is no command \"%s\"; see: urd help\n", command);
     return EXIT_USAGE;
 }
 
 static bool asks_for_help(int argc, char **argv)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+    bool advise = argc > 0 && strcmp(argv[0], "advise") == 0; /* options of its COMMAND follow */
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0 && !(advise && argv[i][0] != '-'); i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return true;
     return false;
@@ -74,5 +81,7 @@ int main(int argc, char **argv)
         return print_help(command);
     if (strcmp(command, "compare") == 0)
         return urd__compare_main(argc - 1, argv + 1);
+    if (strcmp(command, "advise") == 0)
+        return urd__advise_main(argc - 1, argv + 1);
     return print_help(command);
 }

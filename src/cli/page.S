@@ -21,5 +21,6 @@
 
     file urd__page_css, page.css
     file urd__page_js, page.js
+    file urd__page_advise, advise.html
     file urd__page_compare, compare.html
     .section .note.GNU-stack, "", %progbits

@@ -17,6 +17,7 @@ typedef struct urd__page {
     const char *data; /* JSON */
 } urd__page;
 
+extern const char urd__page_advise[], urd__page_advise_end[];
 extern const char urd__page_compare[], urd__page_compare_end[];
 
 char *urd__page_make(const urd__page *page); /* the caller frees; NULL: no memory */

@@ -6,11 +6,12 @@
 #include "cli/terminal.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/text.h"
 
-enum { LINE_COLUMNS = 96, WORD_BYTES = 64 };
+enum { LINE_COLUMNS = 96, LINE_COLUMNS_MAX = 100, LINE_COLUMNS_MIN = 30, WORD_BYTES = 64 };
 
 static const urd__paint plain = {"", "", "", "", ""};
 static const urd__paint coloured = {"\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"};
@@ -32,14 +33,14 @@ void urd__print_cell(FILE *out, const char *text, int width, bool left)
 
 void urd__print_wrapped(FILE *out, const char *lead, const char *text, const urd__paint *p)
 {
-    int column = urd__text_width(lead) + 1;
+    int column = urd__text_width(lead) + 1, columns = urd__line_columns(out);
     fprintf(out, "%s%s:%s", p->bold, lead, p->off);
     while (*text) {
         size_t bytes = strcspn(text, " ");
         char word[WORD_BYTES];
         snprintf(word, sizeof word, "%.*s", (int)bytes, text);
         int width = urd__text_width(word);
-        if (column + 1 + width > LINE_COLUMNS) {
+        if (column + 1 + width > columns) {
             fputs("\n ", out);
             column = 1;
         }
@@ -49,6 +50,16 @@ void urd__print_wrapped(FILE *out, const char *lead, const char *text, const urd
         text += strspn(text, " ");
     }
     fputc('\n', out);
+}
+
+int urd__line_columns(FILE *out)
+{
+    struct winsize size;
+    int fd = fileno(out);
+    if (fd < 0 || ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return LINE_COLUMNS;
+    int columns = size.ws_col < LINE_COLUMNS_MAX ? size.ws_col : LINE_COLUMNS_MAX;
+    return columns > LINE_COLUMNS_MIN ? columns : LINE_COLUMNS_MIN;
 }
 
 void urd__show_progress(const char *text)

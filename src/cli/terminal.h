@@ -21,6 +21,9 @@ void urd__print_cell(FILE *out, const char *text, int width, bool left);
 /* "Lead: text"; words that do not fit on the line go on the next, two columns in. */
 void urd__print_wrapped(FILE *out, const char *lead, const char *text, const urd__paint *p);
 
+/* Columns of the terminal that out is, at most 100; else 96. */
+int urd__line_columns(FILE *out);
+
 /* Overwrites the progress line, where stderr is a terminal; "" clears it. */
 void urd__show_progress(const char *text);
 

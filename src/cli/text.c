@@ -12,9 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENGLISH, PORTUGUESE, LANGUAGES };
-
-static const char *const texts[TEXT_COUNT][LANGUAGES] = {
+static const char *const texts[TEXT_COMPARE_COUNT][LANGUAGES] = {
     [TEXT_LANGUAGE] = {"en", "pt-BR"},
     [TEXT_SEQUENTIAL] = {"sequential", "sequencial"},
     [TEXT_TASKS] = {"tasks", "tarefas"},
@@ -202,7 +200,8 @@ static int language(void)
 
 const char *urd__text(urd__text_id id)
 {
-    return texts[id][language()];
+    return id < TEXT_COMPARE_COUNT ? texts[id][language()]
+                                   : urd__texts_advise[id - TEXT_ADVISE_FIRST][language()];
 }
 
 void urd__text_fill(char *out, size_t size, const char *text, const char *const *values, int n)
@@ -307,6 +306,18 @@ int urd__text_width(const char *text)
     for (; *text; text++)
         width += ((unsigned char)*text & 0xc0) != 0x80; /* bytes that continue a character */
     return width;
+}
+
+void urd__text_cut(char *text, int columns)
+{
+    if (urd__text_width(text) <= columns)
+        return;
+    int width = 0;
+    char *at = text;
+    while (width < columns - 1 || ((unsigned char)*at & 0xc0) == 0x80)
+        width += ((unsigned char)*++at & 0xc0) != 0x80;
+    const char *mark = strlen(at) >= sizeof "…" - 1 ? "…" : "."; /* which must not be longer */
+    memcpy(at, mark, strlen(mark) + 1);
 }
 
 static char *next(urd__values *v)

@@ -1,0 +1,205 @@
+/*
+ * advise_facts.c - gather what is judged, for the whole and for each phase.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+#include <sys/resource.h>
+
+#include "cli/advise.h"
+#include "urd.h"
+
+static const double computes_from = 0.05; /* of all CPU, to count as a thread that computes */
+static const double main_phase = 0.80;    /* of the time, to speak for the whole */
+static const double start_phase = 0.35;   /* at most, to be no more than the start */
+static const double start_longest = 3e9;  /* the same, ns */
+static const double least_phase = 0.12;   /* of the time, to be worth a word */
+
+/* The program's language is that of the process in which most happens; a shell only starts it. */
+static urd__language language_of(const urd__watched *w)
+{
+    urd__language best = LANGUAGE_NATIVE;
+    double most = -1;
+    for (int i = 0; i < w->process_count; i++) {
+        const urd__process *process = w->processes[i];
+        double weight = process->in[STATE_RUN] * 4 + process->in[STATE_GIL] +
+                        process->in[STATE_LOCK] + urd__sum_outside(process->in);
+        if (process->language == LANGUAGE_SHELL)
+            weight /= 1000;
+        if (weight > most) {
+            most = weight;
+            best = process->language;
+        }
+    }
+    return best;
+}
+
+static void look_at_threads(const urd__watched *w, urd__facts *f)
+{
+    double all = 0, turns = 0, lives = 0, switches = 0;
+    for (int i = 0; i < w->thread_count; i++)
+        all += w->threads[i]->in[STATE_RUN];
+    for (int i = 0; i < w->thread_count; i++) {
+        const urd__thread *t = w->threads[i];
+        const double *in = t->in;
+        f->threads -= t->service;
+        if (all > 0 && in[STATE_RUN] > f->largest * all)
+            f->largest = in[STATE_RUN] / all;
+        /* A loop counts where it is what the program waits in. */
+        f->loop = f->loop || (t->loop && urd__sum_outside(in) > 0.3 * f->sum.span);
+        if (all <= 0 || in[STATE_RUN] < computes_from * all || t->service)
+            continue;
+        f->computing++;
+        turns += in[STATE_WORK];
+        switches += (double)t->switches;
+        for (int s = 0; s < STATES; s++)
+            lives += in[s];
+    }
+    f->turns = lives > 0 ? turns / lives : 0;
+    f->switches_rate = lives > 0 ? switches / lives * (double)URD_SECOND : 0;
+}
+
+static void gather(const urd__watched *w, urd__facts *f)
+{
+    *f = (urd__facts){.touched_rate = -1, .cache_bytes = (double)w->cache_bytes};
+    urd_about about;
+    urd_about_get(&about);
+    f->cores = about.workers;
+    f->processes = w->process_count;
+    f->threads = w->threads_most;
+    f->language = language_of(w);
+    urd__sum_whole(w, &f->sum);
+    look_at_threads(w, f);
+    double most = 0;
+    for (int i = 0; i < w->process_count; i++) {
+        const urd__process *process = w->processes[i];
+        f->hidden = f->hidden || process->hidden;
+        if (process->in[STATE_RUN] > most) {
+            most = process->in[STATE_RUN];
+            f->touched_rate = process->touched_rate;
+        }
+    }
+}
+
+static void judge_phases(urd__advice *advice)
+{
+    const urd__watched *w = advice->watched;
+    int ends[PHASES_MAX];
+    advice->phase_count = w->window_count > 0 ? urd__phases(w->windows, w->window_count, ends) : 0;
+    double at = 0;
+    for (int i = 0; i < advice->phase_count; i++) {
+        urd__phase_seen *phase = &advice->phases[i];
+        *phase = (urd__phase_seen){.from = (int64_t)at};
+        for (int j = i ? ends[i - 1] : 0; j < ends[i]; j++)
+            urd__sum_merge(&phase->sum, &w->windows[j]);
+        at += phase->sum.span;
+        phase->to = (int64_t)at;
+        urd__facts facts = advice->facts;
+        facts.sum = phase->sum;
+        phase->opinion = urd__judge(&facts);
+    }
+}
+
+/* Phases next to each other that come to the same verdict are one. */
+static void join_phases(urd__advice *advice)
+{
+    int kept = 0;
+    for (int i = 0; i < advice->phase_count; i++) {
+        urd__phase_seen *last = kept ? &advice->phases[kept - 1] : NULL, *next = &advice->phases[i];
+        if (last && last->opinion.nature == next->opinion.nature &&
+            last->opinion.fit == next->opinion.fit) {
+            urd__sum_merge(&last->sum, &next->sum);
+            last->to = next->to;
+            urd__facts facts = advice->facts;
+            facts.sum = last->sum;
+            last->opinion = urd__judge(&facts);
+        } else {
+            advice->phases[kept++] = *next;
+        }
+    }
+    advice->phase_count = kept;
+}
+
+static bool computing(urd__nature nature)
+{
+    return nature == NATURE_CPU || nature == NATURE_MEMORY || nature == NATURE_LOCK ||
+           nature == NATURE_GIL || nature == NATURE_TURNS;
+}
+
+/* Loading a program, and its language's runtime, is not what it is for. */
+static bool is_start(const urd__advice *advice, int i)
+{
+    const urd__sum *sum = &advice->phases[i].sum;
+    urd__nature nature = advice->phases[i].opinion.nature;
+    return i == 0 && sum->span < start_phase * advice->facts.sum.span &&
+           sum->span < start_longest &&
+           (computing(nature) || nature == NATURE_MIXED || nature == NATURE_UNKNOWN ||
+            nature == NATURE_SHORT || nature == NATURE_PIPE || nature == NATURE_DISK);
+}
+
+/* A program of several natures is told by its phases; one long phase speaks for it all, and so does
+ * the whole where what differs is only how long a line was. */
+static void judge_whole(urd__advice *advice)
+{
+    double span = 0;
+    int longest = -1, worth = 0;
+    bool one_family = true;
+    for (int i = 0; i < advice->phase_count; i++) {
+        const urd__sum *sum = &advice->phases[i].sum;
+        if (is_start(advice, i))
+            continue;
+        span += sum->span;
+        if (longest < 0 || sum->span > advice->phases[longest].sum.span)
+            longest = i;
+    }
+    for (int i = 0; i < advice->phase_count; i++) {
+        const urd__phase_seen *phase = &advice->phases[i];
+        if (is_start(advice, i) || phase->sum.span < least_phase * span)
+            continue;
+        worth++;
+        one_family = one_family && computing(phase->opinion.nature);
+    }
+    advice->opinion = urd__judge(&advice->facts);
+    if (longest < 0 || advice->phase_count < 2 || advice->opinion.nature == NATURE_SHORT ||
+        (one_family && computing(advice->opinion.nature)))
+        return;
+    const urd__phase_seen *main = &advice->phases[longest];
+    if (main->sum.span >= main_phase * span || worth < 2) {
+        advice->opinion = main->opinion;
+        return;
+    }
+    advice->opinion.nature = NATURE_PHASES;
+    advice->opinion.fit = main->opinion.fit;
+}
+
+/* Threads that the kernel counted, and that were never looked at. */
+static int64_t missed(const urd__watched *w)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < w->process_count; i++) {
+        const urd__process *process = w->processes[i];
+        int64_t most = (int64_t)process->links_most - 2;
+        sum += most > process->threads_seen ? most - process->threads_seen : 0;
+    }
+    return sum;
+}
+
+void urd__advice_make(urd__advice *advice)
+{
+    const urd__watched *w = advice->watched;
+    advice->threads_missed = missed(w);
+    gather(w, &advice->facts);
+    advice->cores = (int)advice->facts.cores;
+    judge_phases(advice);
+    join_phases(advice);
+    judge_whole(advice);
+    double span = (double)(w->ended - w->begun);
+    advice->overhead = span > 0 ? (double)w->own_cpu / span : 0;
+    advice->other_cores = -1;
+    if (w->machine >= 0 && w->machine_begun >= 0 && span > 50e6) {
+        double mine = w->tree_cpu >= 0 ? (double)w->tree_cpu : advice->facts.sum.in[STATE_RUN];
+        advice->other_cores =
+            ((double)(w->machine - w->machine_begun) - mine - (double)w->own_cpu) / span;
+    }
+    urd__advice_say(advice);
+}

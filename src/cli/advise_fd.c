@@ -1,0 +1,188 @@
+/*
+ * advise_fd.c - file, pipe, socket or terminal: what a thread waits for, by its descriptor.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * A pipe of which the process has both ends, and a pair of sockets (their inodes are neighbours),
+ * are how an event loop wakes itself: who waits for them alone waits for nothing outside.
+ */
+#include "cli/advise_fd.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "cli/advise_proc.h"
+#include "urd.h"
+
+enum { PATH_BYTES = 96, LINK_BYTES = 256, TABLE_BYTES = 256 * 1024, OWN_FDS_MAX = 64 };
+
+static const int64_t remembered = 300 * URD_MS;
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+urd__fd_kind urd__fd_kind_of_link(const char *link)
+{
+    static const struct {
+        const char *begins;
+        urd__fd_kind kind;
+    } kinds[] = {{"pipe:", FD_PIPE},
+                 {"socket:", FD_SOCKET},
+                 {"anon_inode:[eventfd]", FD_EVENT},
+                 {"anon_inode:[timerfd]", FD_TIMER},
+                 {"anon_inode:[eventpoll]", FD_EPOLL},
+                 {"anon_inode:[pidfd]", FD_CHILD},
+                 {"anon_inode:[signalfd]", FD_EVENT},
+                 {"anon_inode:inotify", FD_EVENT},
+                 {"anon_inode:", FD_OTHER},
+                 {"/dev/pts/", FD_TERMINAL},
+                 {"/dev/tty", FD_TERMINAL},
+                 {"/dev/console", FD_TERMINAL},
+                 {"/dev/null", FD_NULL},
+                 {"/dev/zero", FD_NULL},
+                 {"/dev/full", FD_NULL},
+                 {"/dev/urandom", FD_NULL},
+                 {"/dev/random", FD_NULL},
+                 {"/memfd:", FD_FILE},
+                 {"/", FD_FILE}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (begins(link, kinds[i].begins))
+            return kinds[i].kind;
+    return FD_OTHER;
+}
+
+/* "tfd:        5 events:       19 data: ..." a line. */
+int urd__fd_parse_epoll(const char *text, int *out, int max)
+{
+    int count = 0;
+    for (const char *at = text; count < max && (at = strstr(at, "tfd:")); at += 4)
+        out[count++] = atoi(at + 4);
+    return count;
+}
+
+int urd__fd_epoll(pid_t pid, int fd, int *out, int max)
+{
+    static char text[64 * 1024];
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", pid, fd);
+    return urd__proc_read(path, text, sizeof text) > 0 ? urd__fd_parse_epoll(text, out, max) : 0;
+}
+
+/* tcp: "sl local remote st tx:rx tr:when retrnsmt uid timeout inode"; listening is state 0A.
+ * unix: "num refcount protocol flags type st inode"; the flag 10000 says that it listens. */
+bool urd__fd_listens(const char *table, unsigned long inode, bool unix_table)
+{
+    for (const char *line = strchr(table, '\n'); line && *++line; line = strchr(line, '\n')) {
+        unsigned state = 0;
+        unsigned long found = 0;
+        int fields = unix_table
+                         ? sscanf(line, "%*s %*s %*s %x %*s %*s %lu", &state, &found)
+                         : sscanf(line, "%*s %*s %*s %x %*s %*s %*s %*s %*s %lu", &state, &found);
+        if (fields == 2 && found == inode)
+            return unix_table ? (state & 0x10000) != 0 : state == 0x0a;
+    }
+    return false;
+}
+
+static bool table_says_listening(pid_t pid, const char *name, unsigned long inode)
+{
+    static char table[TABLE_BYTES];
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "/proc/%d/net/%s", pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    size_t used = 0;
+    ssize_t bytes;
+    while (used < sizeof table - 1 && (bytes = read(fd, table + used, sizeof table - 1 - used)) > 0)
+        used += (size_t)bytes;
+    close(fd);
+    table[used] = '\0';
+    return urd__fd_listens(table, inode, strcmp(name, "unix") == 0);
+}
+
+/* The number in "socket:[123]". */
+static unsigned long inode_of(const char *link)
+{
+    const char *open = strchr(link, '[');
+    return open ? strtoul(open + 1, NULL, 10) : 0;
+}
+
+static long read_link(pid_t pid, int fd, char *out)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd);
+    ssize_t bytes = readlink(path, out, LINK_BYTES - 1);
+    out[bytes > 0 ? bytes : 0] = '\0';
+    return bytes;
+}
+
+/* Is the other end, the same pipe or the socket next to it, open in the process too?  Such ends are
+ * opened together, so their descriptors are near. */
+static bool has_other_end(pid_t pid, int fd, const char *link)
+{
+    unsigned long inode = inode_of(link);
+    bool pipe = begins(link, "pipe:");
+    for (int other = fd > OWN_FDS_MAX ? fd - OWN_FDS_MAX : 0; other < fd + 8; other++) {
+        char second[LINK_BYTES];
+        if (other == fd || read_link(pid, other, second) <= 0)
+            continue;
+        unsigned long near = inode_of(second);
+        if (pipe ? strcmp(link, second) == 0
+                 : begins(second, "socket:") && (near == inode + 1 || near + 1 == inode))
+            return true;
+    }
+    return false;
+}
+
+static urd__fd_kind socket_kind(pid_t pid, int fd, const char *link)
+{
+    char path[PATH_BYTES], protocol[32];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd);
+    ssize_t bytes = getxattr(path, "system.sockprotoname", protocol, sizeof protocol - 1);
+    protocol[bytes > 0 ? bytes : 0] = '\0';
+    unsigned long inode = inode_of(link);
+    if (begins(protocol, "UNIX")) {
+        if (table_says_listening(pid, "unix", inode))
+            return FD_LISTENING;
+        return has_other_end(pid, fd, link) ? FD_PIPE_OWN : FD_LOCAL;
+    }
+    bool listens = begins(protocol, "TCP") && (table_says_listening(pid, "tcp", inode) ||
+                                               table_says_listening(pid, "tcp6", inode));
+    return listens ? FD_LISTENING : FD_SOCKET;
+}
+
+static void find_out(pid_t pid, urd__fd *out)
+{
+    char link[LINK_BYTES];
+    out->kind = FD_OTHER;
+    out->name[0] = '\0';
+    if (read_link(pid, out->fd, link) <= 0)
+        return;
+    out->kind = urd__fd_kind_of_link(link);
+    if (out->kind == FD_SOCKET)
+        out->kind = socket_kind(pid, out->fd, link);
+    if (out->kind == FD_PIPE && has_other_end(pid, out->fd, link))
+        out->kind = FD_PIPE_OWN;
+    const char *slash = strrchr(link, '/');
+    if (out->kind == FD_FILE && slash)
+        snprintf(out->name, sizeof out->name, "%.40s", slash + 1);
+}
+
+const urd__fd *urd__fd_of(urd__process *process, int fd, int64_t now)
+{
+    urd__fd *slot = &process->fds[(unsigned)fd % FDS_MAX];
+    if (slot->until > now && slot->fd == fd)
+        return slot;
+    slot->fd = fd;
+    find_out(process->pid, slot);
+    slot->until = now + remembered;
+    return slot;
+}

@@ -1,0 +1,23 @@
+/*
+ * advise_lock.h - is a futex a lock that somebody holds, and who is it?
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef URD_CLI_ADVISE_LOCK_H
+#define URD_CLI_ADVISE_LOCK_H
+
+#include "cli/advise.h"
+#include "cli/advise_call.h"
+#include "cli/advise_python.h"
+
+/* What a thread that waits on a futex waits for; makes a note of a lock.  *place gets the name of
+ * the function where that is known anyway. */
+urd__state urd__lock_look(urd__watched *w, urd__thread *thread, const urd__wait *wait, char *place);
+
+/* The note on the lock a thread waits for; NULL: none. */
+urd__lock_seen *urd__lock_note(urd__watched *w, pid_t pid, uint64_t address);
+
+/* "function (file:line)" of a Python frame. */
+void urd__lock_frame_text(const urd__python_frame *frame, char *out, size_t size);
+
+#endif

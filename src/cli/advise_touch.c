@@ -1,0 +1,115 @@
+/*
+ * advise_touch.c - tell a memory-bound program by the pages it touches, without counters.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Counters of cache misses need a processor that shows them, which virtual machines mostly do not,
+ * and rights.  But the processor marks each page that is touched.  So the marks are taken away (by
+ * clear_refs), and counted some milliseconds later (Referenced in smaps_rollup).  A program that in
+ * so short a time touches several times what the caches hold has its data come from memory.
+ * The program does not notice: its pages stay where they are.  To take away and count the marks
+ * costs time in proportion to its memory, so programs of more than SIZE_MAX_BYTES are not asked.
+ */
+#include "cli/advise_touch.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/advise_proc.h"
+#include "urd.h"
+
+enum { TRIES_MAX = 3 };
+
+static const int64_t size_most = (int64_t)2 << 30;
+static const int64_t window = 40 * URD_MS, not_before = 250 * URD_MS, between = 400 * URD_MS;
+
+int64_t urd__touch_cache_bytes(void)
+{
+    int64_t largest = 0;
+    for (int i = 0; i < 8; i++) {
+        char path[80], text[32];
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/size", i);
+        if (urd__proc_read(path, text, sizeof text) <= 0)
+            break;
+        char *unit;
+        int64_t size = strtoll(text, &unit, 10);
+        size *= *unit == 'M' ? 1 << 20 : 1 << 10;
+        largest = size > largest ? size : largest;
+    }
+    return largest;
+}
+
+/* "Referenced:   123 kB" and "Rss:". */
+static int64_t kib_of(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+    return at ? strtoll(at + strlen(name), NULL, 10) * 1024 : 0;
+}
+
+static int64_t read_rollup(const urd__process *process, const char *name)
+{
+    char path[64], text[2048];
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", process->pid);
+    return urd__proc_read(path, text, sizeof text) > 0 ? kib_of(text, name) : -1;
+}
+
+static int64_t resident(const urd__process *process)
+{
+    char path[64], text[512];
+    urd__stat stat;
+    snprintf(path, sizeof path, "/proc/%d/stat", process->pid);
+    if (urd__proc_read(path, text, sizeof text) <= 0 || !urd__proc_stat(text, &stat))
+        return -1;
+    return stat.resident_pages * sysconf(_SC_PAGESIZE);
+}
+
+static void begin(urd__process *process, int64_t now)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/clear_refs", process->pid);
+    process->touch_tries++;
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (write(fd, "1", 1) == 1)
+        process->touch_begun = now;
+    close(fd);
+}
+
+static void end(urd__process *process, int64_t now)
+{
+    int64_t bytes = read_rollup(process, "Referenced:");
+    int64_t took = urd_now() - process->touch_begun;
+    double rate = bytes > 0 ? (double)bytes * (double)URD_SECOND / (double)took : -1;
+    if (rate > process->touched_rate)
+        process->touched_rate = rate;
+    process->touch_begun = 0;
+    process->next_touch = now + between;
+}
+
+static bool computes(const urd__process *process, int64_t now)
+{
+    return process->in[STATE_RUN] > 0.5 * (double)(now - process->born);
+}
+
+void urd__touch_look(urd__watched *w, int64_t now)
+{
+    for (int i = 0; i < w->process_count; i++) {
+        urd__process *process = w->processes[i];
+        if (process->ended || now - process->born < not_before)
+            continue;
+        if (process->touch_begun != 0) {
+            if (now - process->touch_begun >= window)
+                end(process, now);
+        } else if (process->touch_tries < TRIES_MAX && now >= process->next_touch &&
+                   computes(process, now)) {
+            int64_t bytes = resident(process);
+            process->resident = bytes > process->resident ? bytes : process->resident;
+            process->next_touch = now + between;
+            if (bytes > 2 * w->cache_bytes && bytes < size_most)
+                begin(process, now);
+        }
+    }
+}
