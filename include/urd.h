@@ -33,6 +33,7 @@
 #include "urd/scope.h"
 #include "urd/select.h"
 #include "urd/shared.h"
+#include "urd/sync.h"
 #include "urd/time.h"
 #include "urd/timer.h"
 #include "urd/watch.h"

@@ -1,5 +1,5 @@
 /*
- * lock.h - mutual exclusion and signals between tasks and threads.
+ * lock.h - locks, conditions and events between tasks and threads.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -9,7 +9,7 @@
 #ifndef URD_LOCK_H
 #define URD_LOCK_H
 
-#include "urd/base.h"
+#include "urd/run.h"
 
 URD_BEGIN_DECLS
 
@@ -30,6 +30,89 @@ typedef struct urd_mutex {
 int urd_mutex_lock(urd_mutex *m) URD_MUST_USE;    /* 0, -ECANCELED; aborts if held by the caller */
 int urd_mutex_trylock(urd_mutex *m) URD_MUST_USE; /* 0, -EAGAIN */
 void urd_mutex_unlock(urd_mutex *m);              /* aborts if not held by the caller */
+
+/*
+ * A recursive mutex: the job that holds it may lock it again, and unlocks it as often.  All else is
+ * as for urd_mutex.  A job does not share it with the job that started it: aborts where it runs on
+ * the stack of one that joins it with the lock held.
+ */
+typedef struct urd_rmutex {
+    struct urd_mutex mutex;
+    struct urd__job *job; /* the holder's; these two under mutex */
+    unsigned depth;
+    long reserved[1];
+} urd_rmutex;
+
+int urd_rmutex_lock(urd_rmutex *r) URD_MUST_USE;    /* 0, -ECANCELED */
+int urd_rmutex_trylock(urd_rmutex *r) URD_MUST_USE; /* 0, -EAGAIN */
+void urd_rmutex_unlock(urd_rmutex *r);              /* aborts if not held by the caller */
+
+/*
+ * A read-write lock: many readers, or one writer.  Nobody starves: a reader waits for one writer at
+ * most, also when others stand in line; a writer for the readers that were in before it, and for
+ * other writers as for a urd_mutex.  So a reader must not lock again for reading, as a writer may
+ * have come between.  Cancelled while it waits, the caller does not hold the lock.
+ */
+typedef struct urd_rwlock {
+    uintptr_t state;          /* atomic: readers, and bits of rwlock.c */
+    struct urd_mutex writers; /* whose holder writes, or waits for the readers to leave */
+    int lock;                 /* guards the lists; all-zero: empty */
+    struct urd__link readers; /* who waits to read */
+    struct urd__link writer;  /* the holder of `writers`, if it waits */
+    long reserved[1];
+} urd_rwlock;
+
+int urd_rwlock_rdlock(urd_rwlock *l) URD_MUST_USE;    /* 0, -ECANCELED */
+int urd_rwlock_tryrdlock(urd_rwlock *l) URD_MUST_USE; /* 0, -EAGAIN */
+void urd_rwlock_rdunlock(urd_rwlock *l);              /* aborts if nobody reads */
+int urd_rwlock_wrlock(urd_rwlock *l) URD_MUST_USE;    /* 0, -ECANCELED */
+int urd_rwlock_trywrlock(urd_rwlock *l) URD_MUST_USE; /* 0, -EAGAIN */
+void urd_rwlock_wrunlock(urd_rwlock *l);              /* aborts if not held by the caller */
+
+/*
+ * A condition: wait, with a mutex given back meanwhile, until somebody says to look again.  All who
+ * wait at a time use the same mutex; aborts otherwise, and if the caller does not hold it.
+ */
+typedef struct urd_cond {
+    int lock;                 /* guards the rest */
+    struct urd__link waiters; /* all-zero: empty */
+    struct urd_mutex *mutex;  /* of those who wait */
+    long reserved[1];
+} urd_cond;
+
+/*
+ * Give m back, wait for a signal, and lock m again.  The mutex is held when this returns, whatever
+ * it returns; to lock it again is not cut short by a cancel.  0: signalled, and never without; but
+ * what was signalled may have been undone by who had the mutex meanwhile, so look again.
+ * -ECANCELED: no signal was used up.
+ */
+int urd_cond_wait(urd_cond *c, urd_mutex *m) URD_MUST_USE;
+
+/* Wait so until is_true(arg), which is called with m held.  0: it is; -ECANCELED. */
+int urd_cond_wait_for(urd_cond *c, urd_mutex *m, bool (*is_true)(void *arg), void *arg)
+    URD_MUST_USE;
+
+/*
+ * Wake the first n who wait, or all; fewer if fewer wait.  Best with the mutex held, but not
+ * needed.  They stand in line for the mutex, so that each wakes when it can have it.
+ */
+void urd_cond_signal(urd_cond *c, int n);
+void urd_cond_broadcast(urd_cond *c);
+
+/* Something that is to be done once, whoever comes first. */
+typedef struct urd_once {
+    struct urd_mutex mutex; /* of who does it */
+    int done;               /* atomic */
+    long reserved[1];
+} urd_once;
+
+/*
+ * Call fn(arg), unless a call has succeeded before.  Who comes while it runs waits; afterwards all
+ * see what it did.  If it returns an error this is returned to who called it, and the next, or one
+ * who waits, tries again.  0, fn's error, -ECANCELED.
+ */
+int urd_once_run(urd_once *o, urd_fn *fn, void *arg) URD_MUST_USE;
+bool urd_once_done(const urd_once *o); /* has it been done? */
 
 typedef struct urd_event {
     int set;                  /* atomic */

@@ -44,6 +44,14 @@ enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATE
     X(URD__ON_FORK, INSIDE, "fork")              /* urd__fork */                                   \
     X(URD__ON_BLOCK, OUTSIDE, "a blocking call") /* urd_block */                                   \
     X(URD__ON_MUTEX, INSIDE, "mutex")                                                              \
+    X(URD__ON_RMUTEX, INSIDE, "recursive mutex")                                                   \
+    X(URD__ON_RWLOCK_READ, INSIDE, "reading under rwlock")                                         \
+    X(URD__ON_RWLOCK_WRITE, INSIDE, "writing under rwlock")                                        \
+    X(URD__ON_COND, INSIDE, "condition")                                                           \
+    X(URD__ON_SEM, INSIDE, "a permit of semaphore")                                                \
+    X(URD__ON_BARRIER, INSIDE, "barrier")                                                          \
+    X(URD__ON_LATCH, INSIDE, "latch")                                                              \
+    X(URD__ON_ONCE, INSIDE, "the first call of once")                                              \
     X(URD__ON_EVENT, INSIDE, "event")                                                              \
     X(URD__ON_CHAN_SEND, INSIDE, "room in channel")                                                \
     X(URD__ON_CHAN_RECV, INSIDE, "a value from channel")                                           \

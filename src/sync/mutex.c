@@ -124,32 +124,45 @@ static void leave_list(urd_mutex *m, urd__mutex_waiter *w)
     urd__unlock(&m->lock);
 }
 
-/* Sleep until it is ours; a cancel of `within` ends that, NULL: none does. */
-static int wait_for_turn(urd_mutex *m, urd__task *self, urd_scope *within, urd__reason reason,
-                         const void *on)
+/* After a wake, or else it has lost once more. */
+static bool has_turn(urd_mutex *m, urd__mutex_waiter *w)
 {
-    urd__mutex_waiter w = {.waiter.task = self, .since = urd__clock_now()};
-    for (uintptr_t drop = 0;; drop = WOKEN) {
+    if (w->given || spin(m, w->waiter.task, WOKEN))
+        return true;
+    w->losses++;
+    return false;
+}
+
+/* Sleep until it is ours; a cancel of `within` ends that, NULL: none does. */
+static int wait_for_turn(urd_mutex *m, urd__mutex_waiter *w, urd_scope *within, uintptr_t drop)
+{
+    urd__task *self = w->waiter.task;
+    for (;; drop = WOKEN) {
         urd__lock(&m->lock); /* L1 */
         if (take_or_mark(m, self, drop)) {
             urd__unlock(&m->lock);
             return 0;
         }
-        w.waiter.word = urd__wait_begin(self, within, reason, on);
+        w->waiter.word = urd__wait_begin(self, within, w->reason, w->on);
         if (drop)
-            urd__list_push_head(&m->waiters, &w.waiter.link);
+            urd__list_push_head(&m->waiters, &w->waiter.link);
         else
-            urd__list_push_tail(&m->waiters, &w.waiter.link);
+            urd__list_push_tail(&m->waiters, &w->waiter.link);
         urd__unlock(&m->lock); /* L4 */
         int rc = urd__wait_end(self);
         if (rc) {
-            leave_list(m, &w);
+            leave_list(m, w);
             return rc;
         }
-        if (w.given || spin(m, self, WOKEN))
+        if (has_turn(m, w))
             return 0;
-        w.losses++;
     }
+}
+
+static urd__mutex_waiter waiter_for(urd__task *self, urd__reason reason, const void *on)
+{
+    return (urd__mutex_waiter){
+        .waiter.task = self, .reason = reason, .on = on, .since = urd__clock_now()};
 }
 
 __attribute__((noinline)) static int lock_slow(urd_mutex *m, urd__task *self,
@@ -161,7 +174,10 @@ __attribute__((noinline)) static int lock_slow(urd_mutex *m, urd__task *self,
     if (spin(m, self, 0))
         return 0;
     int rc = urd__wait_enter(self);
-    return rc ? rc : wait_for_turn(m, self, self->scope, use->reason, on);
+    if (rc)
+        return rc;
+    urd__mutex_waiter w = waiter_for(self, use->reason, on);
+    return wait_for_turn(m, &w, self->scope, 0);
 }
 
 /* Inline, so that an uncontended lock is one compare-and-swap and a look at the scope. */
@@ -255,4 +271,40 @@ void urd__mutex_unlock_as(urd_mutex *m, const urd__mutex_use *use)
 void urd_mutex_unlock(urd_mutex *m)
 {
     unlock_as(m, &PLAIN);
+}
+
+void urd__mutex_lock_always(urd_mutex *m, urd__task *self)
+{
+    if (spin(m, self, 0))
+        return;
+    urd__mutex_waiter w = waiter_for(self, URD__ON_MUTEX, m);
+    int rc = wait_for_turn(m, &w, NULL, 0);
+    urd__assert(rc == 0); /* no cancel ends it */
+}
+
+void urd__mutex_queue(urd_mutex *m, urd__mutex_waiter *w)
+{
+    urd__task *task = w->waiter.task;
+    *w = waiter_for(task, URD__ON_MUTEX, m);
+    urd__lock(&m->lock);
+    uintptr_t now = urd__load_rlx(&m->owner); /* checked by the swap */
+    do
+        w->given = !owner_of(now) && !(now & WOKEN);
+    while (!urd__cas_ar(&m->owner, &now, now | (w->given ? (uintptr_t)task : WAITS))); /* [mutex] */
+    if (w->given) {
+        note_home(m, task);
+    } else {
+        w->waiter.word = urd__wait_begin(task, NULL, w->reason, w->on);
+        urd__list_push_tail(&m->waiters, &w->waiter.link);
+    }
+    bool given = w->given;
+    urd__unlock(&m->lock);
+    if (given)
+        urd__task_ready(task);
+}
+
+void urd__mutex_end_queue(urd_mutex *m, urd__mutex_waiter *w)
+{
+    int rc = has_turn(m, w) ? 0 : wait_for_turn(m, w, NULL, WOKEN);
+    urd__assert(rc == 0); /* no cancel ends it */
 }

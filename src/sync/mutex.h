@@ -17,6 +17,8 @@ typedef struct urd__mutex_use {
 /* On the waiter's stack. */
 typedef struct urd__mutex_waiter {
     urd__waiter waiter;
+    urd__reason reason;
+    const void *on;
     int64_t since; /* these are its own while it is on no list, else under the list's lock */
     int losses;    /* times it was woken and found the mutex taken */
     bool given;    /* the mutex is its own */
@@ -25,6 +27,16 @@ typedef struct urd__mutex_waiter {
 /* `on` is the object of that reason. */
 int urd__mutex_lock_as(urd_mutex *m, const urd__mutex_use *use, const void *on);
 void urd__mutex_unlock_as(urd_mutex *m, const urd__mutex_use *use);
+
+/* Lock it whether the scope is cancelled or not. */
+void urd__mutex_lock_always(urd_mutex *m, urd__task *self);
+
+/* By who has claimed the wait of w->waiter.task: instead of waking it, let it stand in line for the
+ * mutex, or have it if it is free.  No cancel ends that. */
+void urd__mutex_queue(urd_mutex *m, urd__mutex_waiter *w);
+
+/* By the task, as it goes on after that: until it has the mutex. */
+void urd__mutex_end_queue(urd_mutex *m, urd__mutex_waiter *w);
 
 /* Who holds it; NULL: nobody. */
 urd__task *urd__mutex_owner(const urd_mutex *m);

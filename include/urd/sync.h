@@ -1,0 +1,81 @@
+/*
+ * sync.h - semaphores, barriers and latches between tasks and threads.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * In the caller's memory, and nothing to take down.  A task waits without holding up its worker, a
+ * thread waits in the kernel.  Waiters are served in the order in which they came.
+ */
+#ifndef URD_SYNC_H
+#define URD_SYNC_H
+
+#include "urd/base.h"
+
+URD_BEGIN_DECLS
+
+/* A semaphore: so many permits.  All-zero: none, and no bound. */
+typedef struct urd_sem {
+    long word;        /* atomic: permits that are free, and a bit of sem.c */
+    long permits_max; /* set once; 0: no bound */
+    int lock;         /* guards waiters */
+    struct urd__link waiters;
+    long reserved[1];
+} urd_sem;
+
+/*
+ * permits: that are free now.  permits_max: a bounded semaphore, in which more permits free at a
+ * time are an error of the program; 0: no bound.  Aborts if the numbers make no sense.
+ */
+void urd_sem_init(urd_sem *s, long permits, long permits_max);
+
+/* Take a permit; wait while none is free.  Who waits gets the next one: nobody overtakes. */
+int urd_sem_acquire(urd_sem *s) URD_MUST_USE;    /* 0, -ECANCELED */
+int urd_sem_tryacquire(urd_sem *s) URD_MUST_USE; /* 0, -EAGAIN */
+
+/* Give n permits back, by whomever; aborts if more than permits_max are free then. */
+void urd_sem_release(urd_sem *s, long n);
+
+long urd_sem_permits(const urd_sem *s); /* free now */
+
+/* A barrier: `parties` jobs wait for each other, round after round. */
+typedef struct urd_barrier {
+    int lock;    /* guards the rest */
+    int parties; /* set once */
+    int waiting;
+    bool broken;
+    struct urd__link waiters;
+    long reserved[1];
+} urd_barrier;
+
+void urd_barrier_init(urd_barrier *b, int parties); /* aborts unless > 0 */
+
+/*
+ * Wait until `parties` jobs do.  1 for the last to come, 0 for the others; -EPIPE the barrier was
+ * aborted, or reset while this waited; -ECANCELED: the caller left, and the others wait on as if it
+ * had not come.  If the round was complete before the cancel, it counts.
+ */
+int urd_barrier_wait(urd_barrier *b) URD_MUST_USE;
+
+void urd_barrier_abort(urd_barrier *b);  /* break it: who waits, and who comes, gets -EPIPE */
+void urd_barrier_reset(urd_barrier *b);  /* who waits gets -EPIPE; whole again for who comes */
+int urd_barrier_waiting(urd_barrier *b); /* how many wait now */
+bool urd_barrier_broken(urd_barrier *b);
+
+/* A latch: wait until a count has come down to zero.  All-zero: it has. */
+typedef struct urd_latch {
+    long count; /* atomic; to zero only under lock */
+    int lock;   /* guards waiters */
+    struct urd__link waiters;
+    long reserved[1];
+} urd_latch;
+
+void urd_latch_add(urd_latch *l, long n); /* count up by n */
+void urd_latch_done(urd_latch *l);        /* count down by one; aborts at zero */
+long urd_latch_count(const urd_latch *l);
+
+/* Until the count is zero.  0, and the latch's memory may be freed then; -ECANCELED. */
+int urd_latch_wait(urd_latch *l) URD_MUST_USE;
+
+URD_END_DECLS
+
+#endif
