@@ -22,6 +22,16 @@ typedef enum urd_processes {
     URD_PROCESSES_NONE    /* no helper is made; URD_PROCESS is refused with -ENOTSUP */
 } urd_processes;
 
+typedef enum urd_deadlock {
+    URD_DEADLOCK_SURE,   /* only where nobody else is there who could wake a job: threads that the
+                            program made itself count as such */
+    URD_DEADLOCK_STRICT, /* threads that the program made itself are not expected to wake a job */
+    URD_DEADLOCK_OFF     /* it is not looked for */
+} urd_deadlock;
+
+/* The code with which a program ends in which every job waits for another. */
+enum { URD_EXIT_DEADLOCK = 79 };
+
 /* All zero is a good configuration.  The variable in brackets, where set, wins over the field. */
 typedef struct urd_config {
     int workers;             /* threads that run tasks; 0: as many as affinity mask and cgroup CPU
@@ -37,7 +47,12 @@ typedef struct urd_config {
     urd_time grace_duration; /* from asking a process to end to killing it; 0: 2 s
                                 [URD_GRACE_MS] */
     const char *name;        /* of the program in reports; NULL: the executable's [URD_NAME] */
-    long reserved[4];        /* zero */
+    urd_deadlock deadlock;   /* what is done when every job waits and nothing can wake one: a
+                                report is written to stderr, as urd_dump does it, and the program
+                                ends with URD_EXIT_DEADLOCK [URD_DEADLOCK=sure, strict or off] */
+    void (*on_deadlock)(const char *report); /* is called instead, on a thread of its own, once each
+                                time; it may wake a job, or cancel a scope, and return */
+    long reserved[4];                        /* zero */
 } urd_config;
 
 /*

@@ -5,6 +5,8 @@
  */
 #include "base/os.h"
 
+#include "base/atomic.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -168,15 +170,51 @@ static void fill_outside_signals(sigset_t *set)
         sigdelset(set, own[i]);
 }
 
+/* Started below and not about to end. */
+static int own_threads; /* atomic */
+
+typedef struct start {
+    void *(*fn)(void *);
+    void *arg;
+} start;
+
+static void *thread_main(void *given)
+{
+    start s = *(start *)given;
+    free(given);
+    urd__add_ar(&own_threads, 1);
+    void *result = s.fn(s.arg);
+    urd__sub_ar(&own_threads, 1);
+    return result;
+}
+
+int urd__os_threads_foreign(void)
+{
+    enum { TEXT_BYTES = 4096 };
+    char text[TEXT_BYTES];
+    int own = urd__load_acq(&own_threads); /* first: one that starts meanwhile is foreign */
+    if (urd__os_read_file("/proc/self/status", text, sizeof text) <= 0)
+        return 0;
+    const char *line = strstr(text, "\nThreads:");
+    long all = line ? strtol(line + strlen("\nThreads:"), NULL, 10) : 0;
+    return all > own ? (int)(all - own) : 0;
+}
+
 int urd__os_thread_start(pthread_t *out, size_t stack_bytes, void *(*fn)(void *), void *arg)
 {
     int fault = urd__os_fault();
     if (fault)
         return fault;
+    start *given = malloc(sizeof *given);
+    if (!given)
+        return -ENOMEM;
+    *given = (start){fn, arg};
     pthread_attr_t attr;
     int rc = pthread_attr_init(&attr);
-    if (rc)
+    if (rc) {
+        free(given);
         return -rc;
+    }
     if (stack_bytes)
         rc = pthread_attr_setstacksize(&attr, stack_bytes);
     sigset_t set;
@@ -184,8 +222,10 @@ int urd__os_thread_start(pthread_t *out, size_t stack_bytes, void *(*fn)(void *)
     if (rc == 0)
         rc = pthread_attr_setsigmask_np(&attr, &set);
     if (rc == 0)
-        rc = pthread_create(out, &attr, fn, arg);
+        rc = pthread_create(out, &attr, thread_main, given);
     pthread_attr_destroy(&attr);
+    if (rc)
+        free(given);
     return -rc;
 }
 

@@ -56,6 +56,10 @@ void urd__os_futex_wake_shared(const int *word, int count);
  * in it, so that handlers run on the program's own threads. */
 int urd__os_thread_start(pthread_t *out, size_t stack_bytes, void *(*fn)(void *), void *arg);
 void urd__os_thread_join(pthread_t thread);
+
+/* Threads of this process that the above did not start, one of them the first; 0: not known.  A
+ * thread of ours that is about to end counts as one of those for a moment. */
+int urd__os_threads_foreign(void);
 void urd__os_thread_name(const char *name); /* of the caller; cut to what the kernel keeps */
 pid_t urd__os_thread_id(void);              /* of the caller, in the kernel */
 bool urd__os_is_main_thread(void);

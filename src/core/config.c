@@ -64,6 +64,22 @@ static int word_from(const char *name, const char *zero, const char *one, int *o
     return 0;
 }
 
+static int deadlock_from_environment(urd_deadlock *out)
+{
+    static const char *const words[] = {"sure", "strict", "off"};
+    const char *text = getenv("URD_DEADLOCK");
+    if (!text || !*text)
+        return 0;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *out = (urd_deadlock)i;
+            return 0;
+        }
+    }
+    urd__say("URD_DEADLOCK=%s is neither sure nor strict nor off", text);
+    return -EINVAL;
+}
+
 static int check_field(const char *name, uint64_t value, uint64_t low, uint64_t high)
 {
     if (value >= low && value <= high)
@@ -85,6 +101,9 @@ static int check_fields(const urd_config *c)
     if (!rc && c->grace_duration)
         rc = check_field("grace_duration", (uint64_t)c->grace_duration, 1,
                          GRACE_MS_MAX * (uint64_t)URD_MS);
+    if (!rc)
+        rc = check_field("deadlock", (uint64_t)(int64_t)c->deadlock, URD_DEADLOCK_SURE,
+                         URD_DEADLOCK_OFF);
     if (!rc)
         rc = check_field("processes", (uint64_t)(int64_t)c->processes, URD_PROCESSES_ZYGOTE,
                          URD_PROCESSES_NONE);
@@ -109,6 +128,8 @@ static int read_environment(urd_config *c)
         rc = word_from("URD_CLOCK", "real", "virtual", &is_virtual);
     if (!rc)
         rc = word_from("URD_PROCESSES", "zygote", "none", &none);
+    if (!rc)
+        rc = deadlock_from_environment(&c->deadlock);
     c->workers = (int)workers;
     c->stack_bytes = stack_bytes;
     c->shared_bytes = shared_bytes;

@@ -85,6 +85,11 @@ void urd__park_wake_any(void)
     }
 }
 
+void (*urd__quiet)(void);
+
+/* So long nothing has happened before anybody asks whether anything can. */
+static const int64_t QUIET_NS = 100000000;
+
 /* A worker counts as parked a moment before it looks around for the last time. */
 static bool all_at_rest(void)
 {
@@ -114,20 +119,33 @@ static void advance_clock(void)
         earliest = when < earliest ? when : earliest;
     }
     at_rest = at_rest && urd__load_acq(&urd__rt.unparks) == unparks;
-    if (at_rest && earliest == INT64_MAX)
+    bool for_ever = at_rest && earliest == INT64_MAX;
+    if (for_ever && !urd__quiet)
         urd__die("deadlock: every job waits, and no timer is set that could wake one");
-    if (at_rest)
+    if (at_rest && !for_ever)
         urd__clock_advance(earliest);
-    for (unsigned i = 0; at_rest && i < urd__rt.nworkers; i++)
+    for (unsigned i = 0; at_rest && !for_ever && i < urd__rt.nworkers; i++)
         if (urd__load_acq(&urd__rt.workers[i].timers.earliest) <= earliest)
             urd__park_wake(&urd__rt.workers[i]);
     urd__unlock(&lock);
+    if (for_ever)
+        urd__quiet();
+}
+
+bool urd__park_quiet(void)
+{
+    for (unsigned i = 0; i < urd__rt.nworkers; i++)
+        if (urd__load_acq(&urd__rt.workers[i].timers.earliest) != INT64_MAX) /* [earliest] */
+            return false;
+    return all_at_rest();
 }
 
 void urd__park_settle(void)
 {
-    urd__fence_seq();                    /* A2, for `outside` */
-    urd__park_wake(&urd__rt.workers[0]); /* as it parks again it looks whether all is at rest */
+    urd__fence_seq(); /* A2, for `outside` */
+    /* As it parks again it looks whether all is at rest. */
+    if (urd__clock_is_virtual() || urd__load_acq(&urd__rt.parked) == (int)urd__rt.nworkers)
+        urd__park_wake(&urd__rt.workers[0]);
 }
 
 static void sleep_parked(urd__worker *self)
@@ -136,9 +154,17 @@ static void sleep_parked(urd__worker *self)
     if (virtual_time)
         advance_clock();
     int64_t until = virtual_time ? INT64_MAX : urd__load_acq(&self->timers.earliest);
+    bool quiet = urd__quiet && !virtual_time && urd__park_quiet();
+    if (quiet)
+        until = urd__os_now() + QUIET_NS;
     while (urd__load_acq(&self->parked)) {
-        if (until != INT64_MAX && urd__os_now() >= until)
-            break;
+        if (until != INT64_MAX && urd__os_now() >= until) {
+            if (!quiet)
+                break;
+            quiet = false;
+            until = INT64_MAX;
+            urd__quiet();
+        }
         urd__os_futex_wait(&self->parked, 1, until);
     }
 }

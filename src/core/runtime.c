@@ -66,11 +66,11 @@ void urd__runtime_interrupt(void)
 
 void urd__runtime_outside(int change)
 {
-    if (!urd__clock_is_virtual())
-        return;
     urd__lock(&urd__rt.outside_lock);
     if (urd__add_ar(&urd__rt.outside, change) + change == 0)
         urd__park_settle();
+    else if (change > 0)
+        urd__add_ar(&urd__rt.unparks, 1); /* somebody goes on, as far as rest is concerned */
     urd__unlock(&urd__rt.outside_lock);
 }
 

@@ -42,7 +42,7 @@ typedef struct urd__runtime {
     int searching;           /* atomic: workers that look for work */
     int stopping;            /* atomic */
     int interrupted;         /* atomic: the root scope is to be cancelled */
-    int outside;             /* atomic: with a virtual clock, jobs that run on no worker */
+    int outside;             /* atomic: jobs that run on no worker, and do not wait */
     int outside_lock;        /* held while it is changed, and who waits for 0 is woken */
     uint64_t cancel_epoch;   /* atomic: cancels so far */
 
@@ -93,7 +93,7 @@ void urd__runtime_interrupt(void);
 /* In a process made on purpose: forget the parent's runtime. */
 void urd__runtime_forget(void);
 
-/* Virtual time: a job that runs outside of the workers began, or ended. */
+/* A job that runs outside of the workers began, or goes on; it ended, or waits. */
 void urd__runtime_outside(int change);
 
 #endif

@@ -41,16 +41,14 @@ const char *urd_name(void)
     return self->job ? urd__job_name(self->job) : "thread";
 }
 
-/* A thread that waits is at rest: with virtual time the clock may go on without it. */
-static void rest(const urd__task *self)
+void urd__task_rest(const urd__task *self, bool rests)
 {
     if (self->counted)
-        urd__runtime_outside(-1);
+        urd__runtime_outside(rests ? -1 : 1);
 }
 
 bool urd__task_park_thread_until(urd__task *self, int64_t until)
 {
-    rest(self);
     while (!urd__load_acq(&self->futex)) { /* [ready] pairs with urd__task_ready() */
         if (until != INT64_MAX && urd__os_now() >= until)
             return false;
@@ -61,18 +59,19 @@ bool urd__task_park_thread_until(urd__task *self, int64_t until)
 
 void urd__task_park(urd__task *self)
 {
-    if (self->worker)
+    if (self->worker) {
         urd__worker_leave(self);
-    else
-        urd__task_park_thread_until(self, INT64_MAX);
+        return;
+    }
+    urd__task_rest(self, true);
+    urd__task_park_thread_until(self, INT64_MAX);
 }
 
 void urd__task_ready(urd__task *task)
 {
     urd__worker *worker = task->worker;
     if (!worker) {
-        if (task->counted)
-            urd__runtime_outside(1);
+        urd__task_rest(task, false);
         int *futex = &task->futex;
         urd__store_rel(futex, 1); /* [ready] from here on the task may be gone */
         urd__os_futex_wake(futex, 1);

@@ -69,6 +69,10 @@ void urd__task_bind_thread(urd__task *task);
 /* Give up the processor until urd__task_ready(self). */
 void urd__task_park(urd__task *self);
 
+/* A thread that waits is at rest: with virtual time the clock may go on without it, and if all rest
+ * and no timer is set that is a deadlock.  Who makes it ready ends its rest. */
+void urd__task_rest(const urd__task *self, bool rests);
+
 /* The same, but a thread gives up at `until`: false then. */
 bool urd__task_park_thread_until(urd__task *self, int64_t until);
 

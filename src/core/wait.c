@@ -62,7 +62,9 @@ uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, 
     urd__store_rlx(&self->futex, 0);            /* seen through the word */
     urd__store_rlx(&self->reason, (int)reason); /* for reports, which check the word */
     urd__store_rlx(&self->waits_on, on);        /* the same */
-    self->since = self->worker ? self->worker->now : urd__clock_now();
+    /* A helper begins a wait for a task of a worker, whose time it must not read. */
+    const urd__worker *worker = self->worker;
+    self->since = worker && worker == urd__worker_self ? worker->now : urd__clock_now();
     urd__store_rel(&self->wait, word); /* [wait] pairs with the claims */
     return word;
 }
@@ -104,9 +106,12 @@ int urd__wait_end_thread(urd__task *self, uint64_t word, int64_t until)
 {
     if (cancelled_meanwhile(self))
         return -ECANCELED;
+    urd__task_rest(self, true);
     if (!urd__task_park_thread_until(self, until)) {
-        if (urd__wait_undo(self, word))
+        if (urd__wait_undo(self, word)) {
+            urd__task_rest(self, false);
             return -ETIMEDOUT;
+        }
         urd__task_park_thread_until(self, INT64_MAX); /* claimed; it will be ready soon */
     }
     return outcome(self);

@@ -71,6 +71,14 @@ uint64_t urd__worker_random(urd__worker *self);
 void urd__park(urd__worker *self);        /* until there may be something to do */
 void urd__park_wake(urd__worker *worker); /* if it sleeps */
 void urd__park_wake_any(void);            /* one that sleeps, unless one is looking already */
-void urd__park_settle(void);              /* virtual time: somebody outside came to rest */
+void urd__park_settle(void);              /* somebody outside came to rest */
+
+/* Every worker sleeps, no job works outside, and no timer is set.  True may be old news, unless
+ * urd__rt.unparks is still what it was before. */
+bool urd__park_quiet(void);
+
+/* Called, where it is set, by a worker when that has been so for a while; with a virtual clock at
+ * once.  Must not block. */
+extern void (*urd__quiet)(void);
 
 #endif

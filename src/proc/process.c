@@ -38,6 +38,7 @@
 #include "core/scope.h"
 #include "proc/shared.h"
 #include "proc/zygote.h"
+#include "watch/monitor.h"
 
 enum { ARG_ALIGN = 64, WORDS_BYTES = 48, WHERE_BYTES = 160, LINGER_NS = 250000 };
 
@@ -147,7 +148,9 @@ const char *urd__process_words(int status)
     bool dumped = !exited && WCOREDUMP(status);
     char *words = exited ? exits[n] : signals[n][dumped];
     urd__lock(&lock);
-    if (!words[0] && exited) {
+    if (!words[0] && exited && n == URD_EXIT_DEADLOCK) {
+        snprintf(words, WORDS_BYTES, "deadlock: each of its jobs waited for another");
+    } else if (!words[0] && exited) {
         snprintf(words, WORDS_BYTES, "exited with code %d before it returned", n);
     } else if (!words[0]) {
         const char *name = sigabbrev_np(n);
@@ -570,6 +573,7 @@ static void run_job(void *memory, const sigset_t *old_mask)
         urd__os_process_name(record->name, NULL, 0);
     urd__runtime_forget();
     bool begun;
+    urd__monitor_start(&proc.config);
     int result = urd__runtime_run(&proc.config, &urd__process_operations,
                                   &(urd__first_job){.fn = record->fn,
                                                     .arg = record->arg,
@@ -577,6 +581,7 @@ static void run_job(void *memory, const sigset_t *old_mask)
                                                     .where = record->where,
                                                     .process_ends = true},
                                   &begun);
+    urd__monitor_stop();
     stop_reaper();
     urd__os_flush(); /* before it counts as returned: what it printed is part of it */
     record->result = result;

@@ -18,6 +18,7 @@
 #include "base/os.h"
 #include "core/runtime.h"
 #include "core/stack.h"
+#include "watch/reason.h"
 
 enum { STEPS_MAX = 1 << 22, DEPTH_MAX = 1 << 14, STRUCT_BYTES_MAX = 1024 };
 
@@ -290,12 +291,13 @@ static void add_task(urd__view *view, uintptr_t at, const void *copy, urd__view_
         job = add_job(view, job, (int)index, depth > 0);
 }
 
-static void read_task(urd__view *view, uintptr_t at, urd__view_task task)
+static bool read_task(urd__view *view, uintptr_t at, urd__view_task task)
 {
     unsigned char copy[STRUCT_BYTES_MAX];
     if (at && find(&view->task_at, at) < 0 &&
         urd__os_read_memory(view->pid, at, copy, view->bytes[URD__AT_TASK]) == 0)
         add_task(view, at, copy, task);
+    return true;
 }
 
 /* ---- where they are ---- */
@@ -327,51 +329,58 @@ static void read_workers(urd__view *view)
     }
 }
 
-/* The task of a slot lies where urd__task_start() puts it. */
-static void read_slots(urd__view *view)
+/* What to do with the task at `at`; false: look no further. */
+typedef bool task_fn(urd__view *view, uintptr_t at, urd__view_task task);
+
+/* Where the word `live` of the task of each slot is: urd__task_start() puts the task there. */
+static size_t live_words(const urd__view *view, size_t slot, size_t end, uintptr_t *words)
 {
-    uintptr_t stacks = (uintptr_t)view->layout.stacks;
-    size_t used = urd__view_field(view, stacks, URD__AT_STACKS_USED);
+    static const size_t ALIGN = 63;
+    uintptr_t stacks = (uintptr_t)view->layout.stacks, chunk = 0;
     size_t slot_bytes = urd__view_field(view, stacks, URD__AT_STACKS_SLOT);
     size_t per_chunk = urd__view_field(view, stacks, URD__AT_STACKS_PER_CHUNK);
-    size_t task_bytes = view->bytes[URD__AT_TASK];
-    uintptr_t chunk = 0;
-    if (!per_chunk || slot_bytes < task_bytes + 4096 || used > (size_t)1 << 30)
-        return;
-    for (size_t slot = 0; slot < used;) {
-        static const size_t ALIGN = 63;
-        uintptr_t from[OS_PIECES_MAX];
-        unsigned char copies[OS_PIECES_MAX * 8];
-        size_t n = 0;
-        for (; slot + n < used && n < OS_PIECES_MAX; n++) {
-            size_t in_chunk = (slot + n) % per_chunk;
-            if (in_chunk == 0 || !chunk)
-                chunk = pointer(view, stacks + (slot + n) / per_chunk * view->bytes[URD__AT_CHUNK],
-                                URD__AT_STACKS_CHUNKS);
-            size_t colour = (slot + n) % view->offset[URD__AT_COLOURS];
-            uintptr_t high =
-                chunk + (in_chunk + 1) * slot_bytes - colour * view->offset[URD__AT_COLOUR_BYTES];
-            from[n] = ((high - task_bytes) & ~ALIGN) + view->offset[URD__AT_TASK_LIVE];
-        }
-        long got = urd__os_read_pieces(view->pid, from, n, copies, 8);
-        for (size_t i = 0; i < n; i++) {
-            uint64_t live = 0;
-            if ((long)i < got)
-                memcpy(&live, copies + i * 8, 8);
-            else
-                urd__os_read_memory(view->pid, from[i], &live, sizeof live);
-            if (live == URD__TASK_LIVE)
-                read_task(view, from[i] - view->offset[URD__AT_TASK_LIVE],
-                          (urd__view_task){.number = (long)(slot + i) + 1});
-        }
-        slot += n;
+    size_t task_bytes = view->bytes[URD__AT_TASK], n = 0;
+    if (!per_chunk || slot_bytes < task_bytes)
+        return 0;
+    for (; slot < end && n < OS_PIECES_MAX; slot++) {
+        size_t in_chunk = slot % per_chunk;
+        if (in_chunk == 0 || !chunk)
+            chunk = pointer(view, stacks + slot / per_chunk * view->bytes[URD__AT_CHUNK],
+                            URD__AT_STACKS_CHUNKS);
+        uintptr_t high = chunk + (in_chunk + 1) * slot_bytes -
+                         slot % view->offset[URD__AT_COLOURS] * view->offset[URD__AT_COLOUR_BYTES];
+        words[n++] = ((high - task_bytes) & ~ALIGN) + view->offset[URD__AT_TASK_LIVE];
     }
+    return n;
+}
+
+static bool each_slot(urd__view *view, task_fn *fn)
+{
+    enum { SLOTS_MAX = 1 << 30 };
+    size_t used = urd__view_field(view, (uintptr_t)view->layout.stacks, URD__AT_STACKS_USED);
+    for (size_t slot = 0, n; slot < used && used < SLOTS_MAX; slot += n) {
+        uintptr_t words[OS_PIECES_MAX];
+        uint64_t live[OS_PIECES_MAX];
+        n = live_words(view, slot, used, words);
+        if (n == 0)
+            return true;
+        long got = urd__os_read_pieces(view->pid, words, n, live, sizeof *live);
+        for (size_t i = 0; i < n; i++) {
+            if ((long)i >= got &&
+                urd__os_read_memory(view->pid, words[i], &live[i], sizeof *live) != 0)
+                continue;
+            if (live[i] == URD__TASK_LIVE && !fn(view, words[i] - view->offset[URD__AT_TASK_LIVE],
+                                                 (urd__view_task){.number = (long)(slot + i) + 1}))
+                return false;
+        }
+    }
+    return true;
 }
 
 /* Rings are walked by `prev`, which is what a link begins with. */
 _Static_assert(offsetof(urd__link, prev) == 0, "a ring is walked by what its links begin with");
 
-static void read_threads(urd__view *view)
+static bool each_thread(urd__view *view, task_fn *fn)
 {
     uintptr_t threads = (uintptr_t)view->layout.threads;
     uintptr_t head = threads + view->offset[URD__AT_THREADS_ALL];
@@ -380,10 +389,12 @@ static void read_threads(urd__view *view)
         uintptr_t thread = link - view->offset[URD__AT_THREAD_LINK];
         pid_t id = (pid_t)urd__view_field(view, thread, URD__AT_THREAD_ID);
         urd__view_task task = {.number = id, .thread = id, .is_thread = true};
-        read_task(view, thread + view->offset[URD__AT_THREAD_TASK], task);
+        if (!fn(view, thread + view->offset[URD__AT_THREAD_TASK], task))
+            return false;
         if (urd__os_read_memory(view->pid, link, &link, sizeof link) != 0)
-            return;
+            break;
     }
+    return true;
 }
 
 static void read_deque(urd__view *view, uintptr_t worker)
@@ -438,8 +449,8 @@ static void read_all(urd__view *view)
     add_scopes(view, view->root);
     read_workers(view);
     read_task(view, pointer(view, view->root, URD__AT_SCOPE_OWNER), (urd__view_task){0});
-    read_slots(view);
-    read_threads(view);
+    each_slot(view, read_task);
+    each_thread(view, read_task);
     for (size_t i = 0; i < view->nworkers; i++)
         read_deque(view, view->workers[i].at);
     read_injected(view);
@@ -457,6 +468,27 @@ int urd__view_open(urd__view *view, pid_t pid, uintptr_t layout)
         return -ENOENT;
     read_all(view);
     return 0;
+}
+
+/* A helper thread that has nothing to do has no job, and is nobody. */
+static bool stands_still(urd__view *view, uintptr_t at, urd__view_task task)
+{
+    uint64_t wait = urd__view_field(view, at, URD__AT_TASK_WAIT);
+    int reason = (int)urd__view_field(view, at, URD__AT_TASK_REASON);
+    if (task.is_thread && !urd__view_field(view, at, URD__AT_TASK_JOB))
+        return true;
+    return wait % view->offset[URD__AT_TASK_STATES] == view->offset[URD__AT_TASK_WAITING] &&
+           !urd__reason_outside(reason);
+}
+
+bool urd__view_moves(pid_t pid, uintptr_t layout)
+{
+    urd__view view = {.pid = pid};
+    if (read_layout(&view, layout) != 0)
+        return true;
+    uintptr_t root = (uintptr_t)view.layout.runtime + view.offset[URD__AT_RUNTIME_ROOT];
+    return !stands_still(&view, pointer(&view, root, URD__AT_SCOPE_OWNER), (urd__view_task){0}) ||
+           !each_slot(&view, stands_still) || !each_thread(&view, stands_still);
 }
 
 static void free_map(urd__view_map *map)

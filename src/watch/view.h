@@ -84,6 +84,10 @@ typedef struct urd__view {
 int urd__view_open(urd__view *view, pid_t pid, uintptr_t layout);
 void urd__view_close(urd__view *view);
 
+/* Does any task or thread job not wait, or wait for something that may come from outside?  Without
+ * reading more than it takes to find one. */
+bool urd__view_moves(pid_t pid, uintptr_t layout);
+
 /* NULL: none at this address. */
 const urd__view_task *urd__view_task_at(const urd__view *view, uintptr_t at);
 const urd__view_job *urd__view_job_at(const urd__view *view, uintptr_t at);

@@ -47,6 +47,12 @@ void urd__task_park(urd__task *self)
 }
 
 /* The time may come at any moment. */
+void urd__task_rest(const urd__task *self, bool rests)
+{
+    (void)self;
+    (void)rests;
+}
+
 bool urd__task_park_thread_until(urd__task *self, int64_t until)
 {
     while (!urd__load_acq(&self->futex)) {

@@ -80,6 +80,7 @@ static void give_everything(void)
                          .seed = 4,
                          .virtual_clock = true,
                          .processes = URD_PROCESSES_NONE,
+                         .deadlock = URD_DEADLOCK_OFF,
                          .grace_duration = 5,
                          .name = "weaver"};
 }
@@ -102,7 +103,9 @@ TEST(variables_win_over_fields)
     set("URD_PROCESSES", "zygote");
     set("URD_GRACE_MS", "250");
     set("URD_NAME", "spinner");
+    set("URD_DEADLOCK", "strict");
     accept();
+    CHECK_EQ(got.deadlock, URD_DEADLOCK_STRICT);
     CHECK_EQ(got.workers, 7);
     CHECK_EQ(got.stack_bytes, 16384);
     CHECK_EQ(got.shared_bytes, 65536);
@@ -225,6 +228,9 @@ TEST(a_variable_that_is_neither_word_is_named)
     unsetenv("URD_CLOCK");
     set("URD_PROCESSES", "spawn");
     CHECK_REFUSED("URD_PROCESSES=spawn", "neither zygote nor none");
+    unsetenv("URD_PROCESSES");
+    set("URD_DEADLOCK", "on");
+    CHECK_REFUSED("URD_DEADLOCK=on", "neither sure nor strict nor off");
 }
 
 static int nothing(void *arg)

@@ -414,3 +414,38 @@ TEST(the_program_has_a_name)
 {
     CHECK_STR(urd__os_program_name(), "unit_os");
 }
+
+static void *count_foreign(void *arg)
+{
+    *(int *)arg = urd__os_threads_foreign();
+    return NULL;
+}
+
+TEST(threads_of_ours_are_told_from_the_programs)
+{
+    if (test_under_slow_tool())
+        SKIP("the tool has threads of its own");
+    int seen = 0;
+    pthread_t thread;
+    CHECK_EQ(urd__os_threads_foreign(), 1);
+    CHECK_EQ(urd__os_thread_start(&thread, 0, count_foreign, &seen), 0);
+    urd__os_thread_join(thread);
+    CHECK_EQ(seen, 1);
+    CHECK_EQ(pthread_create(&thread, NULL, count_foreign, &seen), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(seen, 2);
+}
+
+TEST(memory_is_copied_or_an_error)
+{
+    char from[] = "as it is", to[sizeof from] = "";
+    CHECK_EQ(urd__os_read_memory(0, (uintptr_t)from, to, sizeof from), 0);
+    CHECK_STR(to, "as it is");
+    CHECK_EQ(urd__os_read_memory(0, 8, to, 1), -EFAULT);
+    CHECK_LT(urd__os_read_memory(0x7ffffffe, (uintptr_t)from, to, 1), 0);
+    uintptr_t pieces[] = {(uintptr_t)&from[3], (uintptr_t)&from[0], 8};
+    if (test_under_emulator())
+        return; /* which may not have the call */
+    CHECK_EQ(urd__os_read_pieces(0, pieces, 3, to, 2), 2);
+    CHECK_EQ(strncmp(to, "itas", 4), 0);
+}
