@@ -10,10 +10,11 @@
 #include "cli/text.h"
 #include "urd.h"
 
-/* Memory of one that waits, bytes: measured, see docs/guide.md 18. */
-static const int64_t task_bytes = 4600, thread_bytes = 21000, process_bytes = 330000;
-static const int64_t python_task_bytes = 3400, python_thread_bytes = 41000,
-                     python_process_bytes = 8500000;
+/* Memory of one that sleeps, bytes: the proportional set size of 400 of them (in Python of 5000,
+ * 500 and 20) by their number. */
+static const int64_t task_bytes = 5500, thread_bytes = 10200, process_bytes = 69800;
+static const int64_t python_task_bytes = 1400, python_thread_bytes = 16400,
+                     python_process_bytes = 1500000;
 
 static const double nearly_none = 0.002; /* active; to count how many fit would be no number */
 static const double busy_cores = 0.25;   /* of others, worth a note */

@@ -74,14 +74,17 @@ bool urd__watched_alive(const urd__watched *w)
 static urd__language language_of(const char *program)
 {
     static const struct {
-        const char *begins;
+        const char *name;
         urd__language language;
-    } known[] = {{"python", LANGUAGE_PYTHON}, {"pypy", LANGUAGE_PYTHON}, {"java", LANGUAGE_JAVA},
-                 {"node", LANGUAGE_NODE},     {"ruby", LANGUAGE_RUBY},   {"bash", LANGUAGE_SHELL},
-                 {"dash", LANGUAGE_SHELL},    {"sh", LANGUAGE_SHELL},    {"zsh", LANGUAGE_SHELL},
-                 {"busybox", LANGUAGE_SHELL}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strncmp(program, known[i].begins, strlen(known[i].begins)) == 0)
+    } known[] = {{"python", LANGUAGE_PYTHON}, {"pypy", LANGUAGE_PYTHON},  {"java", LANGUAGE_JAVA},
+                 {"node", LANGUAGE_NODE},     {"nodejs", LANGUAGE_NODE},  {"ruby", LANGUAGE_RUBY},
+                 {"bash", LANGUAGE_SHELL},    {"dash", LANGUAGE_SHELL},   {"sh", LANGUAGE_SHELL},
+                 {"ash", LANGUAGE_SHELL},     {"ksh", LANGUAGE_SHELL},    {"zsh", LANGUAGE_SHELL},
+                 {"fish", LANGUAGE_SHELL},    {"busybox", LANGUAGE_SHELL}};
+    size_t bytes = strcspn(program, "0123456789.-"); /* without the version */
+    bool all = strspn(program + bytes, "0123456789.-") == strlen(program + bytes);
+    for (size_t i = 0; i < sizeof known / sizeof *known && all; i++)
+        if (strlen(known[i].name) == bytes && strncmp(program, known[i].name, bytes) == 0)
             return known[i].language;
     return LANGUAGE_NATIVE;
 }

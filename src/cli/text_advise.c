@@ -273,7 +273,7 @@ const char *const urd__texts_advise[TEXT_COUNT - TEXT_ADVISE_FIRST][LANGUAGES] =
     AT(TEXT_OUT_LOCK) =
         {"the lock above: keep what is done under it short, or part it (one for each "
          "piece of data).",
-         "a trava acima: encurte o que se faz com ela, ou parta-a (uma para cada "
+         "a trava acima: encurte o que se faz com ela, ou divida-a (uma para cada "
          "dado)."},
     AT(TEXT_OUT_HELD_WAITING) =
         {"whoever holds the lock waits for {0} meanwhile: let go of it first.",
