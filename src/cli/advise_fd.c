@@ -8,18 +8,17 @@
  */
 #include "cli/advise_fd.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cli/advise_proc.h"
 #include "urd.h"
 
-enum { PATH_BYTES = 96, LINK_BYTES = 256, TABLE_BYTES = 256 * 1024, OWN_FDS_MAX = 64 };
+enum { PATH_BYTES = 96, LINK_BYTES = 256, OWN_FDS_MAX = 64 };
 
 static const int64_t remembered = 300 * URD_MS;
 
@@ -75,39 +74,6 @@ int urd__fd_epoll(pid_t pid, int fd, int *out, int max)
     return urd__proc_read(path, text, sizeof text) > 0 ? urd__fd_parse_epoll(text, out, max) : 0;
 }
 
-/* tcp: "sl local remote st tx:rx tr:when retrnsmt uid timeout inode"; listening is state 0A.
- * unix: "num refcount protocol flags type st inode"; the flag 10000 says that it listens. */
-bool urd__fd_listens(const char *table, unsigned long inode, bool unix_table)
-{
-    for (const char *line = strchr(table, '\n'); line && *++line; line = strchr(line, '\n')) {
-        unsigned state = 0;
-        unsigned long found = 0;
-        int fields = unix_table
-                         ? sscanf(line, "%*s %*s %*s %x %*s %*s %lu", &state, &found)
-                         : sscanf(line, "%*s %*s %*s %x %*s %*s %*s %*s %*s %lu", &state, &found);
-        if (fields == 2 && found == inode)
-            return unix_table ? (state & 0x10000) != 0 : state == 0x0a;
-    }
-    return false;
-}
-
-static bool table_says_listening(pid_t pid, const char *name, unsigned long inode)
-{
-    static char table[TABLE_BYTES];
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "/proc/%d/net/%s", pid, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    size_t used = 0;
-    ssize_t bytes;
-    while (used < sizeof table - 1 && (bytes = read(fd, table + used, sizeof table - 1 - used)) > 0)
-        used += (size_t)bytes;
-    close(fd);
-    table[used] = '\0';
-    return urd__fd_listens(table, inode, strcmp(name, "unix") == 0);
-}
-
 /* The number in "socket:[123]". */
 static unsigned long inode_of(const char *link)
 {
@@ -124,6 +90,14 @@ static long read_link(pid_t pid, int fd, char *out)
     return bytes;
 }
 
+static bool is_local(pid_t pid, int fd)
+{
+    char path[PATH_BYTES], protocol[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd);
+    return getxattr(path, "system.sockprotoname", protocol, sizeof protocol - 1) > 0 &&
+           begins(protocol, "UNIX");
+}
+
 /* Is the other end, the same pipe or the socket next to it, open in the process too?  Such ends are
  * opened together, so their descriptors are near. */
 static bool has_other_end(pid_t pid, int fd, const char *link)
@@ -136,27 +110,37 @@ static bool has_other_end(pid_t pid, int fd, const char *link)
             continue;
         unsigned long near = inode_of(second);
         if (pipe ? strcmp(link, second) == 0
-                 : begins(second, "socket:") && (near == inode + 1 || near + 1 == inode))
+                 : begins(second, "socket:") && (near == inode + 1 || near + 1 == inode) &&
+                       is_local(pid, other))
             return true;
     }
     return false;
 }
 
+static int option_of(int socket, int name)
+{
+    int value = -1;
+    socklen_t bytes = sizeof value;
+    return getsockopt(socket, SOL_SOCKET, name, &value, &bytes) == 0 ? value : -1;
+}
+
+/* Asked from the socket itself, of which we take a second descriptor for a moment.  The tables in
+ * /proc/PID/net would do too, but to read one takes the kernel milliseconds. */
 static urd__fd_kind socket_kind(pid_t pid, int fd, const char *link)
 {
-    char path[PATH_BYTES], protocol[32];
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd);
-    ssize_t bytes = getxattr(path, "system.sockprotoname", protocol, sizeof protocol - 1);
-    protocol[bytes > 0 ? bytes : 0] = '\0';
-    unsigned long inode = inode_of(link);
-    if (begins(protocol, "UNIX")) {
-        if (table_says_listening(pid, "unix", inode))
-            return FD_LISTENING;
-        return has_other_end(pid, fd, link) ? FD_PIPE_OWN : FD_LOCAL;
-    }
-    bool listens = begins(protocol, "TCP") && (table_says_listening(pid, "tcp", inode) ||
-                                               table_says_listening(pid, "tcp6", inode));
-    return listens ? FD_LISTENING : FD_SOCKET;
+    int process = pidfd_open(pid, 0);
+    int copy = process >= 0 ? pidfd_getfd(process, fd, 0) : -1;
+    bool listens = copy >= 0 && option_of(copy, SO_ACCEPTCONN) == 1;
+    bool local = copy >= 0 && option_of(copy, SO_DOMAIN) == AF_UNIX;
+    if (copy >= 0)
+        close(copy);
+    if (process >= 0)
+        close(process);
+    if (listens)
+        return FD_LISTENING;
+    if (!local)
+        return FD_SOCKET;
+    return has_other_end(pid, fd, link) ? FD_PIPE_OWN : FD_LOCAL;
 }
 
 static void find_out(pid_t pid, urd__fd *out)

@@ -18,7 +18,4 @@ urd__fd_kind urd__fd_kind_of_link(const char *link);
 int urd__fd_epoll(pid_t pid, int fd, int *out, int max);
 int urd__fd_parse_epoll(const char *text, int *out, int max);
 
-/* Does a table of sockets, /proc/PID/net/tcp or unix, say that the inode listens? */
-bool urd__fd_listens(const char *table, unsigned long inode, bool unix_table);
-
 #endif

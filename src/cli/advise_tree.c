@@ -89,7 +89,7 @@ static urd__language language_of(const char *program)
     return LANGUAGE_NATIVE;
 }
 
-/* A Go program has its build's description in a section of that name. */
+/* A Go program has a note of its build: of type 4, and by the name of Go. */
 static bool is_go(pid_t pid)
 {
     static char bytes[64 * 1024];
@@ -99,7 +99,8 @@ static bool is_go(pid_t pid)
     if (fd < 0)
         return false;
     ssize_t count = pread(fd, bytes, sizeof bytes, 0);
-    bool found = count > 0 && memmem(bytes, (size_t)count, "Go build ID: ", 13) != NULL;
+    static const char note[] = {4, 0, 0, 0, 'G', 'o', 0, 0};
+    bool found = count > 0 && memmem(bytes, (size_t)count, note, sizeof note) != NULL;
     close(fd);
     return found;
 }

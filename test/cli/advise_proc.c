@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -87,20 +88,19 @@ TEST(an_epoll_instance_lists_what_it_watches)
     CHECK_EQ(urd__fd_parse_epoll("", fds, 4), 0);
 }
 
-TEST(tables_of_sockets_say_which_listen)
+TEST(sockets_are_asked_what_they_are)
 {
-    const char *tcp =
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
-        "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 501 1\n"
-        "   1: 0100007F:1F90 0100007F:D2A1 01 00000000:00000000 00:00000000 00000000 0 0 502 1\n";
-    CHECK(urd__fd_listens(tcp, 501, false));
-    CHECK(!urd__fd_listens(tcp, 502, false));
-    CHECK(!urd__fd_listens(tcp, 7, false));
-    const char *local = "Num       RefCount Protocol Flags    Type St Inode Path\n"
-                        "0: 00000002 00000000 00010000 0001 01 601 /run/x\n"
-                        "0: 00000003 00000000 00000000 0001 03 602\n";
-    CHECK(urd__fd_listens(local, 601, true));
-    CHECK(!urd__fd_listens(local, 602, true));
+    urd__process process = {.pid = getpid()};
+    int net = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), pair[2];
+    CHECK_EQ(urd__fd_of(&process, net, 1)->kind, FD_SOCKET);
+    CHECK_EQ(listen(net, 1), 0);
+    CHECK_EQ(urd__fd_of(&process, net, URD_SECOND)->kind, FD_LISTENING); /* asked again, later */
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    CHECK_EQ(urd__fd_of(&process, pair[0], 1)->kind, FD_PIPE_OWN);
+    close(pair[1]);
+    CHECK_EQ(urd__fd_of(&process, pair[0], URD_SECOND)->kind, FD_LOCAL);
+    close(pair[0]);
+    close(net);
 }
 
 TEST(what_an_event_loop_waits_for_is_what_it_watches)
