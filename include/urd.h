@@ -26,6 +26,7 @@
 #include "urd/block.h"
 #include "urd/chan.h"
 #include "urd/job.h"
+#include "urd/local.h"
 #include "urd/lock.h"
 #include "urd/par.h"
 #include "urd/pool.h"

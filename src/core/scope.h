@@ -19,6 +19,7 @@ enum {
     URD__SCOPE_SHIELD = 2,
     URD__SCOPE_KEEP_GOING = 4,
     URD__SCOPE_LIMIT = 8,
+    URD__SCOPE_LOCAL = 16, /* it lies in a urd_local_value */
 };
 
 /* In `pending`, above any number of jobs: the owner waits for the last one. */
