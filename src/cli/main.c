@@ -8,6 +8,7 @@
 
 #include "cli/advise.h"
 #include "cli/compare.h"
+#include "cli/ps.h"
 #include "urd.h"
 
 static const char help[] =
@@ -16,6 +17,7 @@ static const char help[] =
     "  urd compare FILE.c   run jobs one after the other, as tasks, threads and processes;\n"
     "                       measure, and say which model suits them\n"
     "  urd advise COMMAND   watch any program, and say what binds it and which model fits\n"
+    "  urd ps PID           what each job of a live process does or waits for, and who holds that\n"
     "  urd help COMMAND     the options of a command\n"
     "  urd --version        what this is, and what it found on this machine\n"
     "\n"
@@ -44,6 +46,10 @@ static int print_help(const char *command)
     }
     if (strcmp(command, "compare") == 0) {
         urd__compare_help(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(command, "ps") == 0) {
+        urd__ps_help(stdout);
         return EXIT_OK;
     }
     if (strcmp(command, "advise") == 0) {
@@ -81,6 +87,8 @@ int main(int argc, char **argv)
         return print_help(command);
     if (strcmp(command, "compare") == 0)
         return urd__compare_main(argc - 1, argv + 1);
+    if (strcmp(command, "ps") == 0)
+        return urd__ps_main(argc - 1, argv + 1);
     if (strcmp(command, "advise") == 0)
         return urd__advise_main(argc - 1, argv + 1);
     return print_help(command);
