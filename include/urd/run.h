@@ -52,7 +52,11 @@ typedef struct urd_config {
                                 ends with URD_EXIT_DEADLOCK [URD_DEADLOCK=sure, strict or off] */
     void (*on_deadlock)(const char *report); /* is called instead, on a thread of its own, once each
                                 time; it may wake a job, or cancel a scope, and return */
-    long reserved[4];                        /* zero */
+    int watchdog_ms;  /* not 0: a task that keeps its worker for so long without a switch is
+                                named on stderr, with its stack [URD_WATCHDOG_MS, 1 to 3600000] */
+    bool sigquit;     /* SIGQUIT writes the report of urd_dump to stderr, and the program
+                                goes on [URD_SIGQUIT=1 or 0] */
+    long reserved[4]; /* zero */
 } urd_config;
 
 /*

@@ -20,6 +20,7 @@ static const uint64_t STACK_BYTES_MIN = 16384, STACK_BYTES_MAX = UINT64_C(1) << 
 static const uint64_t SHARED_BYTES_MIN = 65536, SHARED_BYTES_MAX = UINT64_C(1) << 44;
 static const uint64_t SHARED_BYTES_DEFAULT = UINT64_C(1) << 30;
 static const uint64_t GRACE_MS_MAX = 3600 * UINT64_C(1000);
+static const uint64_t WATCHDOG_MS_MAX = 3600 * UINT64_C(1000);
 
 /* Digits alone: no blanks, no sign, and not too large for *out. */
 static bool parse_number(const char *text, uint64_t *out)
@@ -101,6 +102,8 @@ static int check_fields(const urd_config *c)
     if (!rc && c->grace_duration)
         rc = check_field("grace_duration", (uint64_t)c->grace_duration, 1,
                          GRACE_MS_MAX * (uint64_t)URD_MS);
+    if (!rc && c->watchdog_ms)
+        rc = check_field("watchdog_ms", (uint64_t)(int64_t)c->watchdog_ms, 1, WATCHDOG_MS_MAX);
     if (!rc)
         rc = check_field("deadlock", (uint64_t)(int64_t)c->deadlock, URD_DEADLOCK_SURE,
                          URD_DEADLOCK_OFF);
@@ -114,6 +117,8 @@ static int read_environment(urd_config *c)
 {
     uint64_t workers = (uint64_t)c->workers, stack_bytes = c->stack_bytes;
     uint64_t shared_bytes = c->shared_bytes, grace_ms = 0;
+    uint64_t watchdog_ms = (uint64_t)c->watchdog_ms;
+    int sigquit = c->sigquit;
     int is_virtual = c->virtual_clock, none = c->processes == URD_PROCESSES_NONE;
     int rc = number_from("URD_WORKERS", 1, WORKERS_MAX, &workers);
     if (!rc)
@@ -130,6 +135,12 @@ static int read_environment(urd_config *c)
         rc = word_from("URD_PROCESSES", "zygote", "none", &none);
     if (!rc)
         rc = deadlock_from_environment(&c->deadlock);
+    if (!rc)
+        rc = number_from("URD_WATCHDOG_MS", 1, WATCHDOG_MS_MAX, &watchdog_ms);
+    if (!rc)
+        rc = word_from("URD_SIGQUIT", "0", "1", &sigquit);
+    c->watchdog_ms = (int)watchdog_ms;
+    c->sigquit = sigquit;
     c->workers = (int)workers;
     c->stack_bytes = stack_bytes;
     c->shared_bytes = shared_bytes;
