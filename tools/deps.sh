@@ -44,6 +44,7 @@ clang                 has clang && compiles clang stdio.h
 clang-format          has clang-format
 clang-tidy            has clang-tidy
 cmake                 has cmake
+gdb                   has gdb
 mandoc                has mandoc
 valgrind              has valgrind && compiles cc valgrind/valgrind.h
 libc6-dbg             valgrind --quiet true
