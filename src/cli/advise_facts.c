@@ -10,6 +10,7 @@
 #include "urd.h"
 
 static const double computes_from = 0.05; /* of all CPU, to count as a thread that computes */
+static const double loop_waits = 0.08;    /* of the time, in a loop that matters */
 static const double main_phase = 0.80;    /* of the time, to speak for the whole */
 static const double start_phase = 0.35;   /* at most, to be no more than the start */
 static const double start_longest = 3e9;  /* the same, ns */
@@ -46,7 +47,7 @@ static void look_at_threads(const urd__watched *w, urd__facts *f)
         if (all > 0 && in[STATE_RUN] > f->largest * all)
             f->largest = in[STATE_RUN] / all;
         /* A loop counts where it is what the program waits in. */
-        f->loop = f->loop || (t->loop && urd__sum_outside(in) > 0.3 * f->sum.span);
+        f->loop = f->loop || (t->loop && urd__sum_outside(in) > loop_waits * f->sum.span);
         if (all <= 0 || in[STATE_RUN] < computes_from * all || t->service)
             continue;
         f->computing++;

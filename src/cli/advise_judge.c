@@ -84,8 +84,10 @@ static urd__nature nature_of_wait(urd__state state)
 
 static bool takes_turns(const urd__facts *f, const urd__opinion *o)
 {
-    return f->computing >= 2 && o->active > mostly && o->cores_wanted <= turns_cores &&
-           f->largest <= turns_largest && f->turns >= turns_wait && f->switches_rate >= turns_rate;
+    /* Go's runtime moves one goroutine from thread to thread, which looks the same. */
+    return f->language != LANGUAGE_GO && f->computing >= 2 && o->active > mostly &&
+           o->cores_wanted <= turns_cores && f->largest <= turns_largest &&
+           f->turns >= turns_wait && f->switches_rate >= turns_rate;
 }
 
 static bool from_memory(const urd__facts *f)

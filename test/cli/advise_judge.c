@@ -186,6 +186,9 @@ TEST(threads_that_compute_one_at_a_time_take_turns)
     f.switches_rate = 2; /* one after the other: that is a sequence */
     check(&f, NATURE_CPU, FIT_THREADS);
     f.switches_rate = 500;
+    f.language = LANGUAGE_GO; /* one goroutine on several threads */
+    check(&f, NATURE_CPU, FIT_TASKS);
+    f.language = LANGUAGE_NATIVE;
     f.largest = 0.95; /* one computes, the others do little */
     check(&f, NATURE_CPU, FIT_THREADS);
 }
