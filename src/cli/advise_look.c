@@ -34,7 +34,7 @@
 enum {
     COST = 200,         /* pause after a tick, times its cost: 0.5 % of a core */
     COST_NAME = 300,    /* after the frames of a thread were read */
-    COST_FINDING = 150, /* after looking for new threads */
+    COST_FINDING = 400, /* after looking for new threads */
     COST_MEMORY = 800,  /* after the memory was measured */
     COUNTED_MAX = 8,    /* processes whose threads are counted in a tick */
     LOOKS_MAX = 64,     /* in a tick */
