@@ -24,7 +24,9 @@
 
 /* In the order one learns it. */
 #include "urd/block.h"
+#include "urd/broadcast.h"
 #include "urd/chan.h"
+#include "urd/future.h"
 #include "urd/job.h"
 #include "urd/local.h"
 #include "urd/lock.h"

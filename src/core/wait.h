@@ -56,6 +56,8 @@ enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATE
     X(URD__ON_CHAN_SEND, INSIDE, "room in channel")                                                \
     X(URD__ON_CHAN_RECV, INSIDE, "a value from channel")                                           \
     X(URD__ON_CHAN_JOIN, INSIDE, "what was sent to be done, in channel")                           \
+    X(URD__ON_BROADCAST_SEND, INSIDE, "the slowest subscriber of broadcast")                       \
+    X(URD__ON_BROADCAST_RECV, INSIDE, "a value from broadcast")                                    \
     X(URD__ON_SELECT, INSIDE, "one of the arms of select") /* urd__select of sync/select.h */      \
     X(URD__ON_SELECT_UNTIL, OUTSIDE, "one of the arms of select, or a time") /* the same */        \
     X(URD__ON_POOL, INSIDE, "pool")                                          /* urd_pool */
