@@ -6,6 +6,7 @@
  * Sketch: on one worker a rendezvous is a lock, a copy of eight bytes and a switch, and a round
  * trip is two: some 80 ns.  On two workers the partners should stay together, and not wake a core
  * for each value.  Baseline: two threads and two pipes, which wake each other through the kernel.
+ * Floor on one worker: two tasks that yield to each other, the same two switches and no value.
  */
 #include <pthread.h>
 #include <unistd.h>
@@ -69,10 +70,28 @@ static void by_channel(long n)
     urd_chan_fini(&from);
 }
 
+static int yields(void *arg)
+{
+    int rc = 0;
+    for (long i = *(long *)arg; i > 0 && rc == 0; i--)
+        rc = urd_yield();
+    return rc;
+}
+
+static void by_yield(long n)
+{
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < 2; i++)
+        urd_go(&s, yields, &n);
+    bench_must(urd_scope_join(&s), "join");
+}
+
 static int measure(void *arg)
 {
     bench_case cases[] = {{.name = "two threads, two pipes", .run = by_pipe, .n = 5000},
                           {.name = "two tasks, two channels", .run = by_channel, .n = 200000},
+                          {.name = "two tasks that yield", .run = by_yield, .n = 1000000},
                           {.run = NULL}};
     bench_run(cases, *(int *)arg);
     return 0;
