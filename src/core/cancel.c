@@ -58,6 +58,8 @@ bool urd_cancelled(void)
     /* A job that only asks here and never waits would else keep its own deadline from passing. */
     if (self->worker)
         urd__worker_fire_timers(self->worker);
+    else
+        urd__scope_pass_deadlines(self->scope);
     return urd__scope_cancelled(self->scope);
 }
 
@@ -186,6 +188,21 @@ bool urd__scope_deadline_passed(urd__timer *timer)
 {
     urd_scope_cancel(urd__container(timer, urd_scope, timer), -ETIMEDOUT);
     return false;
+}
+
+int64_t urd__scope_pass_deadlines(urd_scope *s)
+{
+    int64_t next = INT64_MAX;
+    for (; s; s = s->parent) {
+        int64_t when = urd__timer_when(&s->timer);
+        if (when <= urd__clock_now()) {
+            urd__timer_stop(&s->timer);
+            urd_scope_cancel(s, -ETIMEDOUT);
+        } else if (when < next) {
+            next = when;
+        }
+    }
+    return next;
 }
 
 void urd_scope_deadline(urd_scope *s, urd_time when)

@@ -144,10 +144,27 @@ static int init_first_loop(urd__worker *worker)
     return 0;
 }
 
-/* Mapped, as most slots of the timers are never touched. */
-static size_t workers_bytes(void)
+/*
+ * Mapped, as most slots of the timers are never touched, and never unmapped: a thread that the
+ * runtime did not make, and that has made the last task ready, may look a moment later whether that
+ * task's worker sleeps.  Given back to the kernel, the memory says that it does not.
+ */
+static struct {
+    void *at;
+    size_t bytes;
+} workers;
+
+static int map_workers(void)
 {
-    return sizeof(urd__worker) * urd__rt.nworkers;
+    size_t bytes = sizeof(urd__worker) * urd__rt.nworkers;
+    if (bytes > workers.bytes) {
+        int rc = urd__os_map(&workers.at, bytes);
+        if (rc)
+            return rc;
+        workers.bytes = bytes;
+    }
+    urd__rt.workers = workers.at;
+    return 0;
 }
 
 /* Ends the threads that were started, and frees what there is, in the reverse order of start. */
@@ -170,7 +187,7 @@ static long stop(unsigned threads)
         urd__overflow_stack_free(worker->signal_stack);
     }
     urd__worker_self = NULL;
-    urd__os_unmap(urd__rt.workers, workers_bytes());
+    urd__os_discard(workers.at, workers.bytes);
     urd__stacks_close();
     urd__overflow_uninstall();
     urd__symbols_close();
@@ -182,13 +199,11 @@ static int start(void)
     int rc = urd__stacks_open(urd__rt.stack_bytes);
     if (rc)
         return rc;
-    void *workers;
-    rc = urd__os_map(&workers, workers_bytes());
+    rc = map_workers();
     if (rc) {
         urd__stacks_close();
         return rc;
     }
-    urd__rt.workers = workers;
     urd__overflow_install();
     unsigned threads = 0;
     for (unsigned i = 0; i < urd__rt.nworkers && rc == 0; i++)

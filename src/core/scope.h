@@ -84,6 +84,12 @@ void urd__scope_forget_task(urd__task *task);
 /* Its timer fires. */
 bool urd__scope_deadline_passed(struct urd__timer *timer);
 
+/*
+ * Cancel the scope, and those around it, where the deadline has passed; returns the next one, or
+ * INT64_MAX.  For a thread, which need not rely on a worker having time for its timers.
+ */
+int64_t urd__scope_pass_deadlines(urd_scope *s);
+
 /* The first job error, or an error in starting one: the cause, and the cancel it brings. */
 void urd__scope_fail(urd_scope *s, int rc);
 

@@ -9,6 +9,7 @@
 
 #include "base/atomic.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/os.h"
 #include "core/fork.h"
 #include "core/later.h"
@@ -49,10 +50,12 @@ void urd__task_rest(const urd__task *self, bool rests)
 
 bool urd__task_park_thread_until(urd__task *self, int64_t until)
 {
+    bool keeps_time = !urd__clock_is_virtual();
     while (!urd__load_acq(&self->futex)) { /* [ready] pairs with urd__task_ready() */
         if (until != INT64_MAX && urd__os_now() >= until)
             return false;
-        urd__os_futex_wait(&self->futex, 0, until);
+        int64_t deadline = keeps_time ? urd__scope_pass_deadlines(self->scope) : INT64_MAX;
+        urd__os_futex_wait(&self->futex, 0, deadline < until ? deadline : until);
     }
     return true;
 }

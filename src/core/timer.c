@@ -135,6 +135,17 @@ void urd__timer_stop(urd__timer *timer)
     urd__unlock(&timers->lock);
 }
 
+int64_t urd__timer_when(urd__timer *timer)
+{
+    urd__timers *timers = urd__load_acq(&timer->timers); /* [timer] */
+    if (!timers)
+        return INT64_MAX;
+    urd__lock(&timers->lock);
+    int64_t when = urd__list_linked(&timer->link) ? timer->when : INT64_MAX;
+    urd__unlock(&timers->lock);
+    return when;
+}
+
 bool urd__timer_set(urd__timers *timers, urd__timer *timer, int64_t when)
 {
     urd__lock(&timers->lock);

@@ -50,6 +50,9 @@ bool urd__timer_set(urd__timers *timers, urd__timer *timer, int64_t when);
 /* Take out.  It does not fire any more, and is not firing, when this returns. */
 void urd__timer_stop(urd__timer *timer);
 
+/* The time for which it is set; INT64_MAX: it is not. */
+int64_t urd__timer_when(urd__timer *timer);
+
 /*
  * Fire what is due: earlier timers first, and of equal ones that which was set first; up to about
  * `max` of them, so that those they wake are served while they are in the cache.  Those that are

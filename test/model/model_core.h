@@ -150,6 +150,12 @@ void urd__timer_stop(urd__timer *timer)
     (void)timer;
 }
 
+int64_t urd__timer_when(urd__timer *timer)
+{
+    (void)timer;
+    return INT64_MAX;
+}
+
 bool urd__timer_set(urd__timers *timers, urd__timer *timer, int64_t when)
 {
     (void)timers;
