@@ -223,6 +223,7 @@ static void mutex_many(peer_args a)
 static void sleepers(peer_args a)
 {
     using clock = std::chrono::steady_clock;
+    alone = false; /* the pool keeps its list in the far page of each stack, which then is used */
     double before = peer_resident();
     int64_t start = peer_now(), when = start + (int64_t)(a.seconds * 1e9);
     clock::time_point moment = clock::time_point(std::chrono::nanoseconds(when));
