@@ -138,12 +138,11 @@ void urd__wait_cancel(urd__task *task, urd_scope *scope)
         urd__task_ready(task);
 }
 
-int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter,
-                 urd__reason reason, const void *on)
+/* The wait has begun; releases the lock. */
+static int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter)
 {
     waiter->task = self;
     waiter->claimed = false;
-    waiter->word = urd__wait_begin(self, self->scope, reason, on);
     urd__list_push_tail(list, &waiter->link);
     urd__unlock(lock);
     int rc = urd__wait_end(self);
@@ -154,6 +153,21 @@ int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waite
         urd__unlock(lock);
     }
     return rc;
+}
+
+int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter,
+                 urd__reason reason, const void *on)
+{
+    waiter->word = urd__wait_begin(self, self->scope, reason, on);
+    return sleep_on(self, list, lock, waiter);
+}
+
+void urd__wait_on_shielded(urd__task *self, urd__link *list, int *lock, urd__reason reason,
+                           const void *on)
+{
+    urd__waiter waiter = {.word = urd__wait_begin(self, NULL, reason, on)};
+    int rc = sleep_on(self, list, lock, &waiter);
+    urd__assert(rc == 0); /* no cancel reaches this wait */
 }
 
 urd__waiter *urd__wait_pop(urd__link *list)

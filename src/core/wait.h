@@ -109,6 +109,10 @@ void urd__wait_cancel(urd__task *task, urd_scope *scope);
 int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter,
                  urd__reason reason, const void *on);
 
+/* The same, and no cancel ends it. */
+void urd__wait_on_shielded(urd__task *self, urd__link *list, int *lock, urd__reason reason,
+                           const void *on);
+
 /* The first waiter that could be claimed, dequeued; NULL: none.  Under the lock. */
 urd__waiter *urd__wait_pop(urd__link *list);
 

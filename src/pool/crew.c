@@ -166,7 +166,7 @@ static void take_back(urd_pool *p, const urd_pool_job *job, urd__link *woken)
 
 static int start(urd_pool *p)
 {
-    p->tasks = urd__os_alloc(p->workers * sizeof *p->tasks);
+    p->tasks = urd__os_alloc(p->workers * sizeof(void *));
     if (!p->tasks)
         return -ENOMEM;
     for (unsigned i = 0; i < p->workers; i++) {

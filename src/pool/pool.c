@@ -104,8 +104,11 @@ void urd__pool_break(urd_pool *p, int rc, urd__link *woken)
 
 void urd__pool_wake(urd__link *woken)
 {
-    for (urd__link *link; (link = urd__list_pop(woken)) != NULL;)
-        urd__task_ready(urd__container(link, urd__waiter, link)->task);
+    for (urd__link *link; (link = urd__list_pop(woken)) != NULL;) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): set by its wait */
+        urd__task *task = urd__container(link, urd__waiter, link)->task;
+        urd__task_ready(task);
+    }
 }
 
 int urd__pool_start(urd_pool *p, const urd__go_args *args)
@@ -166,15 +169,9 @@ static void fill_in(urd_pool *p, urd_kind kind, int workers, const urd_pool_opti
 }
 
 /* Under p->lock, which it releases: wait on the list until woken, whatever is cancelled. */
-static void wait_in_peace(urd_pool *p, urd__link *list, urd__reason reason)
+static void wait_in_peace(urd_pool *p, urd__link *list)
 {
-    urd__task *self = urd__task_self();
-    urd__waiter waiter = {.task = self};
-    waiter.word = urd__wait_begin(self, NULL, reason, p);
-    urd__list_push_tail(list, &waiter.link);
-    urd__unlock(&p->lock);
-    int rc = urd__wait_end(self);
-    urd__assert(rc == 0); /* no cancel reaches this wait */
+    urd__wait_on_shielded(urd__task_self(), list, &p->lock, URD__ON_POOL, p);
 }
 
 int urd_pool_close(urd_pool *p)
@@ -184,7 +181,7 @@ int urd_pool_close(urd_pool *p)
     urd__lock(&p->lock);
     p->closing = true;
     while (p->undone > 0) {
-        wait_in_peace(p, &p->closers, URD__ON_POOL);
+        wait_in_peace(p, &p->closers);
         urd__lock(&p->lock);
     }
     move_waiters(&p->idle, &woken);
@@ -193,7 +190,7 @@ int urd_pool_close(urd_pool *p)
     urd__pool_wake(&woken);
     urd__lock(&p->lock);
     while (p->live > 0) {
-        wait_in_peace(p, &p->closers, URD__ON_POOL);
+        wait_in_peace(p, &p->closers);
         urd__lock(&p->lock);
     }
     urd__unlock(&p->lock);
@@ -266,18 +263,19 @@ static int give(urd_pool *p, urd_pool_job *job)
     if (p->closing)
         urd__die("a job was given to pool \"%s\", which is being closed", p->name);
     int rc = urd__load_acq(&p->cause); /* [cause] */
-    if (rc == 0) {
-        p->undone++;
-        urd__list_push_tail(&p->queue, &job->link);
+    if (rc) {
+        urd__unlock(&p->lock);
+        return rc;
     }
-    size_t wakes = rc == 0 ? job->n : 0;
+    p->undone++;
+    urd__list_push_tail(&p->queue, &job->link);
+    size_t wakes = job->n;
     for (urd__waiter *w; wakes > 0 && (w = urd__wait_pop(&p->idle)) != NULL; wakes--)
         urd__list_push_tail(&woken, &w->link);
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
-    if (rc == 0)
-        p->crew->added(p);
-    return rc;
+    p->crew->added(p);
+    return 0;
 }
 
 bool urd_pool_done(const urd_pool_job *j)
@@ -365,7 +363,7 @@ static int give_up(urd_pool *p, urd_pool_job *job)
     if (urd_pool_done(job))
         urd__unlock(&p->lock);
     else
-        wait_in_peace(p, &job->waiters, URD__ON_POOL);
+        wait_in_peace(p, &job->waiters);
     return job->result;
 }
 
@@ -379,6 +377,7 @@ int urd_pool_map_sized(urd_pool *p, urd_pool_fn *fn, const void *in, size_t in_b
         rc = give(p, &job);
     if (rc || n == 0)
         return rc;
-    rc = urd_pool_wait(&job);
-    return urd_pool_done(&job) ? job.result : give_up(p, &job);
+    if (urd_pool_wait(&job) && !urd_pool_done(&job))
+        return give_up(p, &job);
+    return job.result;
 }

