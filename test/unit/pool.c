@@ -319,6 +319,13 @@ static void *submit_from_outside(void *arg)
     return NULL;
 }
 
+/* A worker must not stand still meanwhile: tasks of the pool may be its own. */
+static int join_thread(void *arg)
+{
+    CHECK_EQ(pthread_join(*(pthread_t *)arg, NULL), 0);
+    return 0;
+}
+
 static int from_threads(void *arg)
 {
     (void)arg;
@@ -333,7 +340,7 @@ static int from_threads(void *arg)
             CHECK_EQ(urd_pool_map(p, square, &in, &out, 1), 0);
         }
         for (int k = 0; k < 2; k++)
-            CHECK_EQ(pthread_join(threads[k], NULL), 0);
+            CHECK_EQ(urd_block(join_thread, &threads[k]), 0);
         CHECK_EQ(urd_pool_close(p), 0);
     }
     return 0;
