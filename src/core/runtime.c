@@ -162,6 +162,7 @@ static int map_workers(void)
         if (rc)
             return rc;
         workers.bytes = bytes;
+        urd__sanitize_mapped(workers.at, bytes);
     }
     urd__rt.workers = workers.at;
     return 0;

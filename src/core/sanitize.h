@@ -22,6 +22,7 @@
 
 #ifdef URD_ASAN
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 #endif
 #ifdef URD_TSAN
 #include <sanitizer/tsan_interface.h>
@@ -71,6 +72,15 @@ __attribute__((always_inline)) static inline void urd__sanitize_after(urd__task 
 /* A task gets its stack; its stack is given back, or used anew. */
 void urd__sanitize_born(urd__task *task);
 void urd__sanitize_dead(urd__task *task);
+
+/* Mapped memory in which pointers to allocated memory lie, for good. */
+static inline void urd__sanitize_mapped(const void *p, size_t size)
+{
+    (void)p, (void)size;
+#ifdef URD_ASAN
+    __lsan_register_root_region(p, size);
+#endif
+}
 
 /* The thread's own stack, of a task that did not get one from us. */
 void urd__sanitize_native(urd__task *task);

@@ -58,7 +58,7 @@ TEST(a_time_that_has_passed_is_no_wait)
 
 static int set(void *arg)
 {
-    *(bool *)arg = true;
+    urd__store_rel((bool *)arg, true);
     return 0;
 }
 
@@ -69,7 +69,7 @@ static int nap_until_set(void *arg)
     urd_scope s;
     urd_scope_open(&s);
     urd_go(&s, set, &done);
-    while (!done)
+    while (!urd__load_acq(&done))
         CHECK_EQ(urd_sleep(0), 0);
     CHECK_EQ(urd_scope_join(&s), 0);
     return 0;
