@@ -62,6 +62,13 @@ static inline void urd__fence_seq(void)
 }
 #endif
 
+/* The cheap half of a fence: the compiler keeps the order, and who calls urd__os_barrier_all()
+ * makes the processor keep it as well, when it matters. */
+static inline void urd__fence_light(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Tell the processor that this is a spinning loop. */
 static inline void urd__spin_hint(void)
 {

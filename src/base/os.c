@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
+
+#include "base/check.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -100,6 +103,20 @@ static struct timespec timespec_of(int64_t ns)
 {
     const int64_t second = 1000000000;
     return (struct timespec){.tv_sec = ns / second, .tv_nsec = ns % second};
+}
+
+int urd__os_barrier_open(void)
+{
+    int fault = urd__os_fault();
+    return fault ? fault
+                 : result(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
+}
+
+void urd__os_barrier_all(void)
+{
+    int rc = result(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+    if (rc)
+        urd__die("membarrier: error %d", -rc);
 }
 
 int64_t urd__os_now(void)

@@ -40,6 +40,11 @@ void urd__os_no_huge_pages(void *p, size_t size);
 void urd__os_discard(void *p, size_t size); /* pages go back to the kernel */
 size_t urd__os_page_bytes(void);
 
+/* A seq fence in every running thread of this process, between what the caller did before and does
+ * after; some 2 us with another one running.  Once opened: 0; -ENOSYS, -EPERM: there is none. */
+int urd__os_barrier_open(void);
+void urd__os_barrier_all(void);
+
 int64_t urd__os_now(void); /* CLOCK_MONOTONIC, ns */
 void urd__os_yield(void);
 int urd__os_sleep_until(int64_t when); /* 0; -EINTR */

@@ -29,11 +29,20 @@ typedef struct urd__deque {
     int lock;
 } urd__deque;
 
+/* Must owners fence?  Else thieves do it for them.  Written before there are any. */
+extern bool urd__deque_fenced;
+
+/* Will there be thieves?  Before the first deque is used. */
+void urd__deques_open(bool thieves);
+
 int urd__deque_init(urd__deque *d); /* 0, -ENOMEM */
 void urd__deque_fini(urd__deque *d);
 
-/* The oldest half, up to `max`, into out; also for the owner.  Returns how many. */
+/* A thief: the oldest half, up to `max`, into out.  Returns how many. */
 int urd__deque_steal(urd__deque *d, struct urd__job **out, int max);
+
+/* Owner: the oldest; NULL: there is none, or a thief is at work. */
+struct urd__job *urd__deque_oldest(urd__deque *d);
 
 /* The rare halves of push and pop: the array is full; a thief may want the same job. */
 int urd__deque_grow(urd__deque *d); /* 0, -ENOMEM */
@@ -58,8 +67,11 @@ static inline int urd__deque_push(urd__deque *d, struct urd__job *job)
 static inline struct urd__job *urd__deque_pop(urd__deque *d)
 {
     int64_t bottom = urd__load_rlx(&d->bottom) - 1; /* own store */
-    urd__store_rlx(&d->bottom, bottom);             /* the fence orders it */
-    urd__fence_seq();                               /* P2 */
+    urd__store_rlx(&d->bottom, bottom);             /* P1, ordered by P2 */
+    if (__builtin_expect(urd__deque_fenced, 0))
+        urd__fence_seq(); /* P2 */
+    else
+        urd__fence_light(); /* P2 */
     if (__builtin_expect(urd__load_rlx(&d->top) <= bottom, 1))
         return d->slots[bottom & d->mask];
     return urd__deque_pop_last(d, bottom);

@@ -12,6 +12,10 @@
  *                       AWAITED?  sleep;
  *                       DONE: take the wait back
  *
+ * A fork is offered without the fence that makes a wakeup sure (A2 in park.c): it may miss a worker
+ * that goes to sleep at this very moment.  Nothing waits for that worker, since the forker does the
+ * work itself, and the next fork asks again.
+ *
  * F2 and D1 are read-modify-writes of one word.  If D1 is first, F2 fails and sees DONE; otherwise
  * D1 sees AWAITED, and the wait of F1 with it.  After D1 the job ends without another look at the
  * fork unless the forker waits, and it waits until D2.
@@ -24,45 +28,22 @@
 #include "core/runtime.h"
 #include "core/wait.h"
 
-enum {
-    PENDING,
-    AWAITED,
-    DONE,
-    REFUSED /* by who took it, who had no stack for it; or never seen, for want of memory */
-};
-
-void urd__fork_push(urd__worker *self, urd__fork *fork, urd_fn *fn, void *arg, const char *where)
+void urd__fork_check(const urd__fork *fork, int rc)
 {
-    urd__task *owner = self->current;
-    fork->job.fn = fn;
-    fork->job.arg = arg;
-    fork->job.scope = owner->scope;
-    fork->job.where = where;
-    fork->job.handle = NULL;
-    fork->job.kind = URD__KIND_FORK;
-    fork->owner = owner;
-    urd__store_rlx(&fork->state, PENDING); /* nobody else knows it yet */
-    if (urd__worker_offer(self, &fork->job))
-        urd__store_rlx(&fork->state, REFUSED); /* the same */
-}
-
-static int run_here(urd__fork *fork)
-{
-    const urd__task *self = fork->owner;
-    int rc = fork->job.fn(fork->job.arg);
     if (rc > 0)
-        urd__die("the job returned %d; a job returns 0 or a negative errno", rc);
-    if (self->scope != fork->job.scope)
-        urd__die("the job returned with the scope opened at %s not joined", self->scope->where);
-    return rc;
+        urd__die("what was forked at %s returned %d; a job returns 0 or a negative errno",
+                 fork->job.where, rc);
+    if (fork->owner->scope != fork->job.scope)
+        urd__die("what was forked at %s returned with the scope opened at %s not joined",
+                 fork->job.where, fork->owner->scope->where);
 }
 
 static void wait_for(urd__fork *fork)
 {
     urd__task *owner = fork->owner;
     uint64_t word = urd__wait_begin(owner, NULL, URD__ON_FORK, fork); /* F1 */
-    int pending = PENDING;
-    if (urd__cas_ar(&fork->state, &pending, AWAITED)) { /* F2 [fork] */
+    int pending = URD__FORK_PENDING;
+    if (urd__cas_ar(&fork->state, &pending, URD__FORK_AWAITED)) { /* F2 [fork] */
         int rc = urd__wait_end(owner);
         urd__assert(rc == 0); /* no cancel reaches this wait */
         return;
@@ -71,34 +52,22 @@ static void wait_for(urd__fork *fork)
     urd__assert(undone);
 }
 
-__attribute__((noinline)) static bool take_back_late(urd__worker *self, urd__fork *fork,
-                                                     urd__job *newest)
+bool urd__fork_take_back_late(urd__worker *self, urd__fork *fork, urd__job *newest)
 {
     if (newest) {
         int rc = urd__deque_push(&self->deque, newest);
         urd__assert(rc == 0); /* its slot was free a moment ago */
     }
-    if (urd__load_acq(&fork->state) == PENDING) /* [fork] */
+    if (urd__load_acq(&fork->state) == URD__FORK_PENDING) /* [fork] */
         wait_for(fork);
-    return urd__load_acq(&fork->state) != DONE; /* [fork] */
-}
-
-bool urd__fork_take_back(urd__worker *self, urd__fork *fork)
-{
-    urd__job *newest = urd__deque_pop(&self->deque);
-    return newest == &fork->job || take_back_late(self, fork, newest);
-}
-
-int urd__fork_join(urd__worker *self, urd__fork *fork)
-{
-    return urd__fork_take_back(self, fork) ? run_here(fork) : fork->job.result;
+    return urd__load_acq(&fork->state) != URD__FORK_DONE; /* [fork] */
 }
 
 static void settle(urd__job *job, int state)
 {
     urd__fork *fork = urd__container(job, urd__fork, job);
     urd__task *owner = fork->owner;
-    if (urd__xchg_ar(&fork->state, state) != AWAITED) /* D1 [fork] */
+    if (urd__xchg_ar(&fork->state, state) != URD__FORK_AWAITED) /* D1 [fork] */
         return;
     bool won = urd__wait_claim(owner, urd__load_acq(&owner->wait)); /* D2 */
     urd__assert(won); /* no cancel reaches this wait */
@@ -108,12 +77,12 @@ static void settle(urd__job *job, int state)
 void urd__fork_done(urd__job *job, int rc)
 {
     job->result = rc;
-    settle(job, DONE);
+    settle(job, URD__FORK_DONE);
 }
 
 void urd__fork_refuse(urd__job *job)
 {
-    settle(job, REFUSED);
+    settle(job, URD__FORK_REFUSED);
 }
 
 bool urd__fork_wanted(urd__worker *self)

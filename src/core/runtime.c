@@ -206,6 +206,7 @@ static int start(void)
         return rc;
     }
     urd__overflow_install();
+    urd__deques_open(urd__rt.nworkers > 1);
     unsigned threads = 0;
     for (unsigned i = 0; i < urd__rt.nworkers && rc == 0; i++)
         rc = init_worker(&urd__rt.workers[i], i);

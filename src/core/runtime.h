@@ -65,6 +65,16 @@ static inline int urd__worker_offer(urd__worker *self, urd__job *job)
     return rc;
 }
 
+/* The same for a job that its worker can well do itself: it may miss a worker that goes to sleep at
+ * this very moment, and needs no fence. */
+static inline int urd__worker_hint(urd__worker *self, urd__job *job)
+{
+    int rc = urd__deque_push(&self->deque, job);
+    if (urd__load_rlx(&urd__rt.parked) > 0) /* a guess, made again at the next one */
+        urd__park_wake_any();
+    return rc;
+}
+
 /* Abort unless this process has a runtime; says why it has none. */
 void urd__runtime_need(const char *call);
 

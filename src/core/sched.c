@@ -23,7 +23,12 @@
 #include "core/switch.h"
 #include "core/worker.h"
 
-enum { POLL_TICKS = 64, LOOT_JUDGED = 4, MOVE_COST = 100 /* ns */, STEAL_PAUSE = 20000 /* ns */ };
+enum {
+    POLL_TICKS = 64,
+    STEAL_COST = 3000 /* ns */,
+    MOVE_COST = 100 /* ns */,
+    STEAL_PAUSE = 20000 /* ns */
+};
 
 uint64_t urd__worker_random(urd__worker *self)
 {
@@ -246,9 +251,9 @@ static void look_around(urd__worker *self)
 }
 
 /*
- * A job that moves costs both sides some cache misses, about as much as 100 ns of work.  Who finds
- * that the jobs of its last theft were smaller than that leaves the others alone for a while, about
- * as long as it takes to wake a sleeping core.
+ * A theft costs the fence in every thread (deque.c), and a job that moves some cache misses on both
+ * sides, about as much as 100 ns of work.  Who finds that the jobs of its last theft were smaller
+ * than that leaves the others alone for a while, about as long as it takes to wake a sleeping core.
  */
 bool urd__worker_may_steal(urd__worker *self)
 {
@@ -256,8 +261,7 @@ bool urd__worker_may_steal(urd__worker *self)
         return true;
     int64_t now = urd__os_now();
     if (self->looted_at) {
-        if (self->looted >= LOOT_JUDGED &&
-            now - self->looted_at < (int64_t)self->looted * MOVE_COST)
+        if (now - self->looted_at < STEAL_COST + (int64_t)self->looted * MOVE_COST)
             self->steal_after = now + STEAL_PAUSE;
         self->looted_at = 0;
     }
@@ -325,9 +329,9 @@ urd__job *urd__worker_next_job(urd__worker *self)
 static urd__job *oldest_job(urd__worker *self)
 {
     urd__job *job = self->tick / POLL_TICKS % 2 ? take_injected() : NULL;
-    if (!job && urd__deque_steal(&self->deque, &job, 1) == 0)
-        job = take_injected();
-    return job;
+    if (!job)
+        job = urd__deque_oldest(&self->deque);
+    return job ? job : take_injected();
 }
 
 /* Ready tasks, or newer jobs, may never run out: is it the turn of an old job? */

@@ -65,15 +65,11 @@ int urd_both_at(urd_fn *first, void *first_arg, urd_fn *second, void *second_arg
     urd__worker *self = urd__worker_self;
     if (!self)
         return both_outside(&(both){{first, first_arg}, {second, second_arg}, where});
-    const urd__task *task = self->current;
     urd__fork fork;
     urd__fork_push(self, &fork, second, second_arg, where);
     int rc = first(first_arg);
-    if (__builtin_expect(rc > 0, 0))
-        urd__die("what runs at %s returned %d; it returns 0 or a negative errno", where, rc);
-    if (__builtin_expect(task->scope != fork.job.scope, 0))
-        urd__die("what runs at %s returned with the scope opened at %s not joined", where,
-                 task->scope->where);
+    if (__builtin_expect(rc > 0 || fork.owner->scope != fork.job.scope, 0))
+        urd__fork_check(&fork, rc);
     int second_rc = urd__fork_join(self, &fork);
     return rc ? rc : second_rc;
 }

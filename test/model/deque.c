@@ -38,6 +38,7 @@ static void take(const struct urd__job *job)
 
 static void setup_empty(void)
 {
+    urd__deque_fenced = false;
     memset(taken, 0, sizeof taken);
     made = 0;
     explore_assert(urd__deque_init(&deque) == 0);
@@ -53,6 +54,19 @@ static void setup_two(void)
 {
     setup_one();
     push_number(1);
+}
+
+/* Where the kernel has no barrier. */
+static void setup_one_fenced(void)
+{
+    setup_one();
+    urd__deque_fenced = true;
+}
+
+static void setup_two_fenced(void)
+{
+    setup_two();
+    urd__deque_fenced = true;
 }
 
 /* What is left must be what nobody took. */
@@ -116,6 +130,15 @@ static void steal_some(void)
         take(loot[i]);
 }
 
+static void oldest_then_pop(void)
+{
+    const struct urd__job *job = urd__deque_oldest(&deque);
+    if (job)
+        take(job);
+    push_number(2);
+    pop_two();
+}
+
 static void steal_twice(void)
 {
     steal_some();
@@ -162,6 +185,21 @@ const struct explore_model explore_models[] = {
      .setup = setup_two,
      .threads = {push_one, steal_some, steal_some},
      .thread_names = {"owner", "thief", "thief"},
+     .finish = all_taken_once},
+    {.name = "the_owner_takes_the_oldest_beside_a_thief",
+     .setup = setup_one,
+     .threads = {oldest_then_pop, steal_some},
+     .thread_names = {"owner", "thief"},
+     .finish = all_taken_once},
+    {.name = "with_fences_the_last_job_goes_to_one",
+     .setup = setup_one_fenced,
+     .threads = {pop_one, steal_some},
+     .thread_names = {"owner", "thief"},
+     .finish = all_taken_once},
+    {.name = "with_fences_two_jobs_go_to_one_each",
+     .setup = setup_two_fenced,
+     .threads = {pop_two, steal_twice},
+     .thread_names = {"owner", "thief"},
      .finish = all_taken_once},
     {.name = NULL},
 };

@@ -145,4 +145,8 @@ bool explore_cas_at(const struct explore_site *site, void *p, size_t size, void 
                     uint64_t value, explore_order order);
 void explore_fence_at(const struct explore_site *site);
 
+/* A seq fence in every thread at once, as membarrier(2) makes one. */
+#define explore_barrier() explore_barrier_at(EXPLORE_SITE("barrier", ""))
+void explore_barrier_at(const struct explore_site *site);
+
 #endif

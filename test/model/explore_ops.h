@@ -151,6 +151,19 @@ void explore_fence_at(const struct explore_site *site)
     run.inside = false;
 }
 
+void explore_barrier_at(const struct explore_site *site)
+{
+    if (run.current < 0)
+        return;
+    run.inside = true;
+    struct op op = {.site = site, .writes = ~UINT64_C(0)}; /* no step of another is like before */
+    stand_before(&op);
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < EXPLORE_THREADS_MAX; i++)
+            memory_fence(i);
+    run.inside = false;
+}
+
 void explore_yield_at(const struct explore_site *site)
 {
     if (run.current < 0)

@@ -52,6 +52,32 @@ static void sb_fence_1(void)
     m.r[1] = urd__load_rlx(&m.x);
 }
 
+static void sb_barrier_0(void)
+{
+    urd__store_rlx(&m.x, 1);
+    explore_barrier();
+    m.r[0] = urd__load_rlx(&m.y);
+}
+
+static void sb_light_1(void)
+{
+    urd__store_rlx(&m.y, 1);
+    urd__fence_light();
+    m.r[1] = urd__load_rlx(&m.x);
+}
+
+static void sb_light_0(void)
+{
+    urd__store_rlx(&m.x, 1);
+    urd__fence_light();
+    m.r[0] = urd__load_rlx(&m.y);
+}
+
+static void explore_barrier_once(void)
+{
+    explore_barrier();
+}
+
 static void sb_seq_0(void)
 {
     urd__store_seq(&m.x, 1);
@@ -612,6 +638,20 @@ const struct explore_model explore_models[] = {
      .threads = {sb_fence_0, sb_fence_1},
      .finish = not_both_zero,
      .memory = EXPLORE_TSO},
+    {.name = "SB_is_cleared_by_a_barrier_on_one_side",
+     .setup = setup,
+     .threads = {sb_barrier_0, sb_light_1},
+     .finish = not_both_zero},
+    {.name = "SB_with_a_fence_on_one_side_is_found",
+     .setup = setup,
+     .threads = {sb_fence_0, sb_light_1},
+     .finish = not_both_zero,
+     .expect = "is false"},
+    {.name = "SB_with_a_barrier_between_others_is_found",
+     .setup = setup,
+     .threads = {sb_light_0, sb_light_1, explore_barrier_once},
+     .finish = not_both_zero,
+     .expect = "is false"},
     {.name = "SB_needs_both_fences",
      .setup = setup,
      .threads = {sb_fence_0, sb_plain_1},

@@ -46,6 +46,7 @@
 #define urd__cas_rlx(p, expected, v) MODEL_CAS("cas_rlx", p, expected, v, EXPLORE_RLX)
 
 #define urd__fence_seq() explore_fence_at(EXPLORE_SITE("fence_seq", ""))
+#define urd__fence_light() ((void)0) /* the processor keeps no order */
 #define urd__spin_hint() explore_yield_at(EXPLORE_SITE("spin_hint", ""))
 
 #endif

@@ -54,6 +54,16 @@ void urd__os_futex_wake(const int *word, int count)
     explore_futex_wake((int *)(uintptr_t)word, count);
 }
 
+int urd__os_barrier_open(void)
+{
+    return 0;
+}
+
+void urd__os_barrier_all(void)
+{
+    explore_barrier();
+}
+
 int64_t urd__os_now(void)
 {
     return 0;

@@ -104,6 +104,8 @@ __attribute__((unused)) static void leave(void *object, size_t size)
 
 /* ---- Left out ------------------------------------------------------------------------------ */
 
+bool urd__deque_fenced = true;
+
 struct urd__job *urd__deque_pop_last(urd__deque *d, int64_t bottom)
 {
     urd__store_rlx(&d->bottom, bottom + 1);

@@ -27,10 +27,15 @@ RACES = "-fsanitize=thread"
 
 # model, source, text, what it becomes, why the model must then fail
 MUTANTS = [
-    ("deque", "core/deque.h", "    urd__fence_seq();                               /* P2 */\n", "",
+    ("deque", "core/deque.h", "        urd__fence_seq(); /* P2 */\n", "        ;\n",
      "the owner may read an old top: the last job is taken twice"),
-    ("deque", "core/deque.c", "        urd__fence_seq();                       /* S2 */\n", "",
+    ("deque", "core/deque.c", "            urd__fence_seq(); /* S2 */\n", "            ;\n",
      "the thief may read an old bottom: the last job is taken twice"),
+    ("deque", "core/deque.c", "            urd__os_barrier_all(); /* S2 */\n",
+     "            urd__fence_seq();\n",
+     "the thief's own fence does not order the owner: the last job is taken twice"),
+    ("deque", "core/deque.c", "    bool there = top < urd__load_rlx(&d->bottom); /* own store */",
+     "    bool there = true;", "the oldest of none is taken"),
     ("deque", "core/deque.h", "urd__store_rel(&d->bottom, bottom + 1); /* [push]",
      "urd__store_rlx(&d->bottom, bottom + 1); /* [push]",
      "a thief may read a slot before the job is in it"),
@@ -382,27 +387,27 @@ MUTANTS = [
      "local + URD__SCOPE_JOINING) == 0", "the owner does not wait for a job that began here"),
     ("scope", "core/scope.c", "    return s->local + urd__load_acq(&s->pending);",
      "    return urd__load_acq(&s->pending);", "the owner returns while a job here runs"),
-    ("fork", "core/fork.c", "urd__xchg_ar(&fork->state, state) != AWAITED) /* D1",
-     "urd__load_acq(&fork->state) != AWAITED ||\n        "
+    ("fork", "core/fork.c", "urd__xchg_ar(&fork->state, state) != URD__FORK_AWAITED) /* D1",
+     "urd__load_acq(&fork->state) != URD__FORK_AWAITED ||\n        "
      "urd__xchg_ar(&fork->state, state) == state) /* D1",
      "the forker that came between waits for ever"),
-    ("fork", "core/fork.c", "urd__cas_ar(&fork->state, &pending, AWAITED)) { /* F2",
-     "(urd__store_rel(&fork->state, AWAITED), true)) { /* F2",
+    ("fork", "core/fork.c", "urd__cas_ar(&fork->state, &pending, URD__FORK_AWAITED)) { /* F2",
+     "(urd__store_rel(&fork->state, URD__FORK_AWAITED), true)) { /* F2",
      "a job that has ended is waited for"),
     ("fork", "core/fork.c",
      "    uint64_t word = urd__wait_begin(owner, NULL, URD__ON_FORK, fork); /* F1 */\n"
-     "    int pending = PENDING;\n"
-     "    if (urd__cas_ar(&fork->state, &pending, AWAITED)) { /* F2 [fork] */\n",
+     "    int pending = URD__FORK_PENDING;\n"
+     "    if (urd__cas_ar(&fork->state, &pending, URD__FORK_AWAITED)) { /* F2 [fork] */\n",
      "    uint64_t word = 0;\n"
-     "    int pending = PENDING;\n"
-     "    if (urd__cas_ar(&fork->state, &pending, AWAITED)) { /* F2 [fork] */\n"
+     "    int pending = URD__FORK_PENDING;\n"
+     "    if (urd__cas_ar(&fork->state, &pending, URD__FORK_AWAITED)) { /* F2 [fork] */\n"
      "        word = urd__wait_begin(owner, NULL, URD__ON_FORK, fork);\n",
      "the thief finds no wait to claim"),
-    ("fork", "core/fork.c", "    job->result = rc;\n    settle(job, DONE);",
-     "    settle(job, DONE);\n    job->result = rc;",
+    ("fork", "core/fork.c", "    job->result = rc;\n    settle(job, URD__FORK_DONE);",
+     "    settle(job, URD__FORK_DONE);\n    job->result = rc;",
      "the result is written after the forker was told"),
-    ("fork", "core/fork.c", "    settle(job, REFUSED);", "    settle(job, DONE);",
-     "a job that was refused is never run"),
+    ("fork", "core/fork.c", "    settle(job, URD__FORK_REFUSED);",
+     "    settle(job, URD__FORK_DONE);", "a job that was refused is never run"),
     ("fork", "core/fork.c", "urd__wait_begin(owner, NULL, URD__ON_FORK, fork); /* F1",
      "urd__wait_begin(owner, owner->scope, URD__ON_FORK, fork); /* F1",
      "a cancel ends the wait while the thief still has the fork"),

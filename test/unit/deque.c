@@ -104,6 +104,24 @@ TEST(a_thief_does_not_wait_for_another)
     urd__deque_fini(&d);
 }
 
+TEST(the_owner_may_take_the_oldest_unless_a_thief_is_at_work)
+{
+    urd__deque d;
+    open(&d);
+    CHECK_PTR(urd__deque_oldest(&d), NULL);
+    for (long i = 1; i <= 3; i++)
+        push(&d, i);
+    CHECK_PTR(urd__deque_oldest(&d), job(1));
+    d.lock = 1;
+    CHECK_PTR(urd__deque_oldest(&d), NULL);
+    d.lock = 0;
+    CHECK_PTR(urd__deque_pop(&d), job(3));
+    CHECK_PTR(urd__deque_oldest(&d), job(2));
+    CHECK_PTR(urd__deque_oldest(&d), NULL);
+    CHECK(urd__deque_empty(&d));
+    urd__deque_fini(&d);
+}
+
 TEST(growth_keeps_every_job_in_order)
 {
     enum { MANY = 10 * URD__DEQUE_SLOTS_FIRST };
@@ -198,7 +216,7 @@ static void *steal_all(void *arg)
     return NULL;
 }
 
-TEST(with_thieves_at_work_each_job_is_taken_once)
+static void race_with_thieves(void)
 {
     pthread_t thieves[THIEVES];
     int jobs = test_under_slow_tool() ? JOBS / 20 : JOBS;
@@ -220,4 +238,22 @@ TEST(with_thieves_at_work_each_job_is_taken_once)
         CHECK_EQ(race.taken[i], 1);
     CHECK(urd__deque_empty(&race.deque));
     urd__deque_fini(&race.deque);
+}
+
+TEST(with_thieves_at_work_each_job_is_taken_once)
+{
+    urd__deques_open(true);
+    race_with_thieves();
+}
+
+TEST(so_it_is_where_owners_must_fence)
+{
+    urd__deque_fenced = true;
+    race_with_thieves();
+}
+
+TEST(without_thieves_nobody_fences)
+{
+    urd__deques_open(false);
+    CHECK(!urd__deque_fenced);
 }

@@ -449,3 +449,12 @@ TEST(memory_is_copied_or_an_error)
     CHECK_EQ(urd__os_read_pieces(0, pieces, 3, to, 2), 2);
     CHECK_EQ(strncmp(to, "itas", 4), 0);
 }
+
+TEST(a_barrier_in_all_threads_can_be_made_once_it_is_opened)
+{
+    int rc = urd__os_barrier_open();
+    if (rc)
+        SKIP("this kernel or emulator has no membarrier: %d", -rc);
+    urd__os_barrier_all();
+    CHECK_EQ(urd__os_barrier_open(), 0);
+}
