@@ -208,9 +208,9 @@ static int exit_code(const urd__advise_options *o, const urd__advise_end *end, b
     return code || told ? code : EXIT_JOB;
 }
 
-static int complain_of_start(const urd__advise_options *o, int failed)
+static int complain_of_start(const char *program, int failed)
 {
-    fprintf(stderr, "urd advise: cannot start %s: %s\n", o->command[0], strerror(failed));
+    fprintf(stderr, "urd advise: cannot start %s: %s\n", program, strerror(failed));
     bool absent = strcmp(strerrorname_np(failed), "ENOENT") == 0;
     return absent ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
@@ -223,7 +223,8 @@ static int advise(urd__advise_options *o)
     name_command(o, advice.command, sizeof advice.command);
     int rc = urd__advise_watch(&watched, o, &end);
     if (rc < 0 || end.failed) {
-        int code = end.failed ? complain_of_start(o, end.failed) : EXIT_JOB;
+        int code =
+            end.failed && o->command ? complain_of_start(o->command[0], end.failed) : EXIT_JOB;
         urd__watched_free(&watched);
         return code;
     }

@@ -20,6 +20,13 @@ enum { THREADS_TOLD_MAX = 1000, WINDOWS_DRAWN_MAX = 512 };
 #define set urd__json_set
 
 /* Shares of each state, those that are none left out. */
+/* Whole ones, rounded; neither is negative. */
+static json_t *percent(double part, double whole)
+{
+    double rounded = 100 * part / whole + 0.5;
+    return json_integer((json_int_t)rounded);
+}
+
 static json_t *shares_of(const double *in, double whole)
 {
     json_t *out = json_object();
@@ -77,7 +84,7 @@ static json_t *line_of(const urd__watched *w, const urd__thread *thread)
         while (last > 0 && line[i][last] < 0.005 * all)
             last--;
         for (int s = 0; s <= last; s++)
-            json_array_append_new(one, json_integer((int)(100 * line[i][s] / all + 0.5)));
+            json_array_append_new(one, percent(line[i][s], all));
         json_array_append_new(list, one);
     }
     return list;
@@ -280,9 +287,9 @@ static json_t *whole_of(const urd__watched *w)
         const urd__sum *s = &w->windows[i];
         json_t *one = json_array();
         json_array_append_new(one, json_integer((int64_t)s->span));
-        json_array_append_new(one, json_integer((int)(100 * s->active / s->span + 0.5)));
+        json_array_append_new(one, percent(s->active, s->span));
         for (int j = STATE_READY + 1; j < STATES; j++)
-            json_array_append_new(one, json_integer((int)(100 * s->wait[j] / s->span + 0.5)));
+            json_array_append_new(one, percent(s->wait[j], s->span));
         json_array_append_new(list, one);
     }
     return list;

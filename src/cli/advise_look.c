@@ -240,15 +240,14 @@ static void put_blocked(const urd__watched *w, urd__thread *thread, urd__state n
                         double *in)
 {
     urd__state before = thread->state;
-    if (w->ending && urd__blocked(before)) {
-        in[before] += ns; /* as a program ends, all it has wakes up and meets */
-    } else if (urd__blocked(now) && urd__blocked(before)) {
+    /* As a program ends, all it has wakes up and meets. */
+    if (urd__blocked(before) && (w->ending || !urd__blocked(now))) {
+        in[before] += ns;
+    } else if (urd__blocked(before)) {
         in[before] += ns / 2;
         in[now] += ns / 2;
     } else if (urd__blocked(now)) {
         in[now] += ns;
-    } else if (urd__blocked(before)) {
-        in[before] += ns;
     } else if (thread->last_blocked != STATES) {
         in[thread->last_blocked] += ns;
     } else {

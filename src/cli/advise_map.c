@@ -23,6 +23,14 @@ static unsigned slot_of(const urd__map *map, int key)
     return at;
 }
 
+/* There is room. */
+static void put(urd__map *map, unsigned at, int key, int value)
+{
+    map->used += map->keys[at] == 0;
+    map->keys[at] = key;
+    map->values[at] = value;
+}
+
 static bool make_room(urd__map *map, unsigned room)
 {
     urd__map old = *map;
@@ -35,7 +43,7 @@ static bool make_room(urd__map *map, unsigned room)
     *map = (urd__map){.room = room, .keys = keys, .values = values};
     for (unsigned i = 0; i < old.room; i++)
         if (old.keys[i] != 0 && old.values[i] >= 0)
-            urd__map_put(map, old.keys[i], old.values[i]);
+            put(map, slot_of(map, old.keys[i]), old.keys[i], old.values[i]);
     free(old.keys);
     free(old.values);
     return true;
@@ -68,16 +76,12 @@ int urd__map_get(const urd__map *map, int key)
 bool urd__map_put(urd__map *map, int key, int value)
 {
     unsigned at = slot_of(map, key);
-    if (map->keys[at] == 0) {
-        if (2 * (map->used + 1) > map->room) {
-            if (!make_room(map, map->room * 2))
-                return false;
-            at = slot_of(map, key);
-        }
-        map->used++;
+    if (map->keys[at] == 0 && 2 * (map->used + 1) > map->room) {
+        if (!make_room(map, map->room * 2))
+            return false;
+        at = slot_of(map, key);
     }
-    map->keys[at] = key;
-    map->values[at] = value;
+    put(map, at, key, value);
     return true;
 }
 

@@ -250,7 +250,7 @@ static int watch_program(void *arg)
     urd__watched_add_root(w, w->root, urd_now());
     urd_scope s;
     urd_scope_open(&s);
-    int rc = urd_spawn(&s, URD_THREAD, wait_for_end, on_thread, sizeof *on_thread);
+    int rc = urd_spawn(&s, URD_THREAD, wait_for_end, on_thread, sizeof(void *));
     if (watch->options->live)
         urd_go(&s, draw_live, watch);
     watch_to_the_end(watch);

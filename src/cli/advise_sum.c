@@ -90,7 +90,7 @@ void urd__sum_whole(const urd__watched *w, urd__sum *out)
 
 static void fold_windows(urd__watched *w)
 {
-    for (int i = 0; i < WINDOWS_MAX / 2; i++) {
+    for (size_t i = 0; i < WINDOWS_MAX / 2; i++) {
         w->windows[i] = w->windows[2 * i];
         urd__sum_merge(&w->windows[i], &w->windows[2 * i + 1]);
     }
@@ -156,9 +156,9 @@ static void fold_lines(urd__watched *w)
 {
     for (int t = 0; t < w->thread_count; t++) {
         double(*line)[STATES] = (double(*)[STATES])w->threads[t]->line;
-        for (int i = 0; line && i < LINES_MAX; i++)
+        for (size_t i = 0; line && i < LINES_MAX; i++)
             for (int s = 0; s < STATES; s++)
-                line[i][s] = i < LINES_MAX / 2 ? line[2 * i][s] + line[2 * i + 1][s] : 0;
+                line[i][s] = 2 * i < LINES_MAX ? line[2 * i][s] + line[2 * i + 1][s] : 0;
     }
     w->line_ns *= 2;
 }

@@ -227,7 +227,7 @@ static void add_thread(urd__watched *w, urd__process *process, pid_t tid, int64_
 {
     urd__thread *thread = NULL;
     if (w->thread_count >= THREADS_MAX ||
-        !grow(&w->threads, w->thread_count, &w->thread_room, sizeof *w->threads) ||
+        !grow(&w->threads, w->thread_count, &w->thread_room, sizeof(void *)) ||
         !grow(&w->live, w->live_count, &w->live_room, sizeof *w->live) ||
         !(thread = calloc(1, sizeof *thread)))
         return;
@@ -285,7 +285,7 @@ static void scan_threads(urd__watched *w, urd__process *process, int64_t now)
 static urd__process *add_process(urd__watched *w, pid_t pid, int64_t now)
 {
     urd__process *process = NULL;
-    if (!grow(&w->processes, w->process_count, &w->process_room, sizeof *w->processes) ||
+    if (!grow(&w->processes, w->process_count, &w->process_room, sizeof(void *)) ||
         !(process = calloc(1, sizeof *process)))
         return NULL;
     *process = (urd__process){.pid = pid, .born = now, .touched_rate = -1};

@@ -65,7 +65,7 @@ static uintptr_t running(const urd__worker *worker, unsigned *tick)
 {
     urd__task *current = NULL;
     int parked = 1;
-    if (urd__os_read_memory(0, (uintptr_t)&worker->current, &current, sizeof current) != 0 ||
+    if (urd__os_read_memory(0, (uintptr_t)&worker->current, &current, sizeof(void *)) != 0 ||
         urd__os_read_memory(0, (uintptr_t)&worker->tick, tick, sizeof *tick) != 0 ||
         urd__os_read_memory(0, (uintptr_t)&worker->parked, &parked, sizeof parked) != 0)
         return 0;
