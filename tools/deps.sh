@@ -28,6 +28,7 @@ pkg-config            has pkg-config
 python3               has python3
 libjansson-dev        compiles cc jansson.h -ljansson
 libdw-dev             compiles cc elfutils/libdwfl.h
+liburing-dev          compiles cc liburing.h -luring
 END
 }
 

@@ -240,7 +240,16 @@ def link_flags(lib):
     if not lib:
         return []
     folder = os.path.dirname(os.path.abspath(lib))
-    return [lib, f"-Wl,-rpath,{folder}", "-pthread", "-lm"]
+    return [lib, f"-Wl,-rpath,{folder}", "-pthread", "-lm", *needed_by(lib)]
+
+
+def needed_by(lib):
+    """What a static library was built with, as its pkg-config file has it."""
+    described = os.path.join(os.path.dirname(os.path.abspath(lib)), "meson-private", "urdume.pc")
+    if not os.path.exists(described):
+        return []
+    with open(described, encoding="utf-8") as text:
+        return ["-luring"] if "liburing" in text.read() else []
 
 
 def run_program(block, program):

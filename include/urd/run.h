@@ -32,6 +32,12 @@ typedef enum urd_deadlock {
 /* The code with which a program ends in which every job waits for another. */
 enum { URD_EXIT_DEADLOCK = 79 };
 
+typedef enum urd_io {
+    URD_IO_AUTO,  /* io_uring where the kernel has it and lets us, else epoll */
+    URD_IO_EPOLL, /* one of them alone; where it is not to be had, urd_run fails with -ENOSYS */
+    URD_IO_URING
+} urd_io;
+
 /* All zero is a good configuration.  The variable in brackets, where set, wins over the field. */
 typedef struct urd_config {
     int workers;             /* threads that run tasks; 0: as many as affinity mask and cgroup CPU
@@ -56,7 +62,8 @@ typedef struct urd_config {
                                 named on stderr, with its stack [URD_WATCHDOG_MS, 1 to 3600000] */
     bool sigquit;     /* SIGQUIT writes the report of urd_dump to stderr, and the program
                                 goes on [URD_SIGQUIT=1 or 0] */
-    long reserved[4]; /* zero */
+    urd_io io;        /* how tasks wait for I/O [URD_IO=epoll, uring or auto] */
+    long reserved[3]; /* zero */
 } urd_config;
 
 /*
@@ -73,7 +80,7 @@ int urd_run(const urd_config *cfg, urd_fn *fn, void *arg) URD_MUST_USE;
 typedef struct urd_about {
     const char *version;     /* URD_VERSION of the library */
     const char *compiler;    /* that built the library */
-    const char *io_backend;  /* how idle workers wait */
+    const char *io_backend;  /* "io_uring" or "epoll": what a worker gets on its first I/O */
     const char *stack_guard; /* "madvise" (MADV_GUARD_INSTALL) or "mprotect" */
     int workers;             /* of the running runtime, else what a default one would have */
     size_t stack_bytes;      /* of the running runtime, else the default */

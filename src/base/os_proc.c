@@ -138,8 +138,7 @@ pid_t urd__os_wait(pid_t pid, int *status, bool no_wait)
     return result(rc);
 }
 
-/* Valgrind has no pidfd, and complains at length on each call. */
-static bool under_valgrind(void)
+bool urd__os_under_valgrind(void)
 {
 #ifdef HAVE_VALGRIND
     return RUNNING_ON_VALGRIND != 0;
@@ -150,7 +149,7 @@ static bool under_valgrind(void)
 
 int urd__os_pidfd_open(pid_t pid)
 {
-    if (under_valgrind())
+    if (urd__os_under_valgrind())
         return -ENOSYS;
     int fault = urd__os_fault();
     return fault ? fault : result(syscall(SYS_pidfd_open, pid, 0U));

@@ -41,6 +41,7 @@ void urd__os_process_name(const char *name, char *old, size_t old_size); /* in p
 pid_t urd__os_wait(pid_t pid, int *status, bool no_wait);
 
 int urd__os_pidfd_open(pid_t pid);
+bool urd__os_under_valgrind(void); /* which lacks some system calls, and complains at length */
 int urd__os_pidfd_signal(int pidfd, int sig);
 int urd__os_kill(pid_t pid, int sig);
 

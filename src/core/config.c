@@ -65,19 +65,19 @@ static int word_from(const char *name, const char *zero, const char *one, int *o
     return 0;
 }
 
-static int deadlock_from_environment(urd_deadlock *out)
+/* One of three words; *out is its index. */
+static int choice_from(const char *name, const char *const *words, int n, int *out)
 {
-    static const char *const words[] = {"sure", "strict", "off"};
-    const char *text = getenv("URD_DEADLOCK");
+    const char *text = getenv(name);
     if (!text || !*text)
         return 0;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    for (int i = 0; i < n; i++) {
         if (strcmp(text, words[i]) == 0) {
-            *out = (urd_deadlock)i;
+            *out = i;
             return 0;
         }
     }
-    urd__say("URD_DEADLOCK=%s is neither sure nor strict nor off", text);
+    urd__say("%s=%s is neither %s nor %s nor %s", name, text, words[0], words[1], words[2]);
     return -EINVAL;
 }
 
@@ -110,6 +110,8 @@ static int check_fields(const urd_config *c)
     if (!rc)
         rc = check_field("processes", (uint64_t)(int64_t)c->processes, URD_PROCESSES_ZYGOTE,
                          URD_PROCESSES_NONE);
+    if (!rc)
+        rc = check_field("io", (uint64_t)(int64_t)c->io, URD_IO_AUTO, URD_IO_URING);
     return rc;
 }
 
@@ -119,7 +121,8 @@ static int read_environment(urd_config *c)
     uint64_t shared_bytes = c->shared_bytes, grace_ms = 0;
     uint64_t watchdog_ms = (uint64_t)c->watchdog_ms;
     int sigquit = c->sigquit;
-    int is_virtual = c->virtual_clock, none = c->processes == URD_PROCESSES_NONE;
+    int is_virtual = c->virtual_clock, none = c->processes == URD_PROCESSES_NONE, io = (int)c->io;
+    int deadlock = (int)c->deadlock;
     int rc = number_from("URD_WORKERS", 1, WORKERS_MAX, &workers);
     if (!rc)
         rc = number_from("URD_STACK_BYTES", STACK_BYTES_MIN, STACK_BYTES_MAX, &stack_bytes);
@@ -134,13 +137,18 @@ static int read_environment(urd_config *c)
     if (!rc)
         rc = word_from("URD_PROCESSES", "zygote", "none", &none);
     if (!rc)
-        rc = deadlock_from_environment(&c->deadlock);
+        rc = choice_from("URD_DEADLOCK", (const char *const[]){"sure", "strict", "off"}, 3,
+                         &deadlock);
+    if (!rc)
+        rc = choice_from("URD_IO", (const char *const[]){"auto", "epoll", "uring"}, 3, &io);
     if (!rc)
         rc = number_from("URD_WATCHDOG_MS", 1, WATCHDOG_MS_MAX, &watchdog_ms);
     if (!rc)
         rc = word_from("URD_SIGQUIT", "0", "1", &sigquit);
     c->watchdog_ms = (int)watchdog_ms;
     c->sigquit = sigquit;
+    c->deadlock = (urd_deadlock)deadlock;
+    c->io = (urd_io)io;
     c->workers = (int)workers;
     c->stack_bytes = stack_bytes;
     c->shared_bytes = shared_bytes;

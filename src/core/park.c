@@ -19,7 +19,11 @@
  * wakes another when it has found something and was the last to search (stop_searching in
  * sched.c), since jobs may have been added meanwhile that woke nobody.
  *
- * Whoever changes `parked` from 1 to 0, by compare-and-swap, also counts the worker out.
+ * A worker for whose tasks I/O is pending sleeps in its poller, which ends when some has come, else
+ * on the futex, which is quicker to wake.  `parked` says which, so who changes it to AWAKE by
+ * compare-and-swap knows how to wake the worker; he also counts it out.  What is pending cannot
+ * become more while the worker is parked: waits for I/O begin on its own thread, or where another
+ * is pending already.  The poller must not be closed under a waker, which `waking` counts.
  *
  * Rejected: handing the job to the woken worker (it may be run sooner where it is); membarrier(2)
  * at B2, so that A2 costs nothing (2 to 4 ns a job less, but every worker that parks then
@@ -54,21 +58,33 @@ static bool anything_for(const urd__worker *self)
     return false;
 }
 
-/* True for the one who changed it. */
-static bool unpark(urd__worker *worker)
+/* Where it slept, for the one who changed that; AWAKE for all others. */
+static int unpark(urd__worker *worker)
 {
-    int parked = 1;
-    if (!urd__cas_ar(&worker->parked, &parked, 0))
-        return false;
+    int parked = urd__load_rlx(&worker->parked); /* checked by the swap */
+    if (parked == URD__AWAKE || !urd__cas_ar(&worker->parked, &parked, URD__AWAKE))
+        return URD__AWAKE;
     urd__sub_ar(&urd__rt.parked, 1);
     urd__add_ar(&urd__rt.unparks, 1); /* before it takes what it saw: advance_clock() */
-    return true;
+    return parked;
+}
+
+static bool wake(urd__worker *worker)
+{
+    urd__add_ar(&urd__rt.waking, 1); /* [waking] pairs with stop() in runtime.c */
+    int slept = unpark(worker);
+    if (slept == URD__IN_FUTEX)
+        urd__os_futex_wake(&worker->parked, 1);
+    else if (slept == URD__IN_POLLER)
+        urd__load_acq(&urd__rt.io)->wake(worker);
+    urd__sub_ar(&urd__rt.waking, 1); /* [waking] */
+    return slept != URD__AWAKE;
 }
 
 void urd__park_wake(urd__worker *worker)
 {
-    if (urd__load_rlx(&worker->parked) && unpark(worker)) /* A3, ordered by the caller's fence */
-        urd__os_futex_wake(&worker->parked, 1);
+    if (urd__load_rlx(&worker->parked)) /* A3, ordered by the caller's fence */
+        wake(worker);
 }
 
 void urd__park_wake_any(void)
@@ -78,10 +94,8 @@ void urd__park_wake_any(void)
         return;
     for (unsigned i = 0; i < urd__rt.nworkers; i++) {
         urd__worker *worker = &urd__rt.workers[i];
-        if (urd__load_rlx(&worker->parked) && unpark(worker)) { /* a hint; unpark() decides */
-            urd__os_futex_wake(&worker->parked, 1);
+        if (urd__load_rlx(&worker->parked) && wake(worker)) /* a hint; unpark() decides */
             return;
-        }
     }
 }
 
@@ -89,6 +103,14 @@ void (*urd__quiet)(void);
 
 /* So long nothing has happened before anybody asks whether anything can. */
 static const int64_t QUIET_NS = 100000000;
+
+bool urd__io_pending(void)
+{
+    bool any = urd__load_acq(&urd__rt.io_threads) > 0;
+    for (unsigned i = 0; i < urd__rt.nworkers && !any; i++)
+        any = urd__load_acq(&urd__rt.workers[i].io_waits) > 0;
+    return any;
+}
 
 /* A worker counts as parked a moment before it looks around for the last time. */
 static bool all_at_rest(void)
@@ -105,7 +127,8 @@ static bool all_at_rest(void)
 /*
  * Virtual time: when every worker sleeps and nobody works outside, nothing happens before the
  * earliest timer, so it is that time now.  If a worker went on meanwhile, it looks again itself as
- * it parks.
+ * it parks.  Who waits for I/O is at rest when the kernel has nothing for it: then the clock moves
+ * on, or no deadline of an I/O call would ever pass.
  */
 static void advance_clock(void)
 {
@@ -118,13 +141,17 @@ static void advance_clock(void)
         int64_t when = urd__load_acq(&urd__rt.workers[i].timers.earliest); /* [earliest] */
         earliest = when < earliest ? when : earliest;
     }
+    bool io = at_rest && urd__io_pending();
+    if (io)
+        at_rest = urd__load_acq(&urd__rt.io)->quiet();
     at_rest = at_rest && urd__load_acq(&urd__rt.unparks) == unparks;
-    bool for_ever = at_rest && earliest == INT64_MAX;
+    bool for_ever = at_rest && earliest == INT64_MAX && !io;
     if (for_ever && !urd__quiet)
         urd__die("deadlock: every job waits, and no timer is set that could wake one");
-    if (at_rest && !for_ever)
+    at_rest = at_rest && earliest != INT64_MAX;
+    if (at_rest)
         urd__clock_advance(earliest);
-    for (unsigned i = 0; at_rest && !for_ever && i < urd__rt.nworkers; i++)
+    for (unsigned i = 0; at_rest && i < urd__rt.nworkers; i++)
         if (urd__load_acq(&urd__rt.workers[i].timers.earliest) <= earliest)
             urd__park_wake(&urd__rt.workers[i]);
     urd__unlock(&lock);
@@ -137,7 +164,7 @@ bool urd__park_quiet(void)
     for (unsigned i = 0; i < urd__rt.nworkers; i++)
         if (urd__load_acq(&urd__rt.workers[i].timers.earliest) != INT64_MAX) /* [earliest] */
             return false;
-    return all_at_rest();
+    return !urd__io_pending() && all_at_rest();
 }
 
 void urd__park_settle(void)
@@ -148,11 +175,16 @@ void urd__park_settle(void)
         urd__park_wake(&urd__rt.workers[0]);
 }
 
-static void sleep_parked(urd__worker *self)
+/* I/O has made a task ready: no reason to sleep. */
+static bool io_came(urd__worker *self, int64_t until)
 {
-    bool virtual_time = urd__clock_is_virtual();
-    if (virtual_time)
-        advance_clock();
+    urd__load_acq(&urd__rt.io)->poll(self, until);
+    return self->ready_first != NULL;
+}
+
+static void sleep_parked(urd__worker *self, int where)
+{
+    bool virtual_time = urd__clock_is_virtual(), look = virtual_time;
     int64_t until = virtual_time ? INT64_MAX : urd__load_acq(&self->timers.earliest);
     bool quiet = urd__quiet && !virtual_time && urd__park_quiet();
     if (quiet)
@@ -165,13 +197,25 @@ static void sleep_parked(urd__worker *self)
             until = INT64_MAX;
             urd__quiet();
         }
-        urd__os_futex_wait(&self->parked, 1, until);
+        if (virtual_time && where == URD__IN_POLLER && io_came(self, 0))
+            break; /* else the kernel knows of all waits now, so that quiet() sees them */
+        if (look)
+            advance_clock();
+        look = virtual_time && where == URD__IN_POLLER; /* what came may have been for nobody */
+        if (virtual_time && !urd__load_acq(&self->parked))
+            break; /* the poller may have swallowed the wake above */
+        if (where == URD__IN_FUTEX)
+            urd__os_futex_wait(&self->parked, URD__IN_FUTEX, until);
+        else if (io_came(self, until))
+            break;
     }
 }
 
 void urd__park(urd__worker *self)
 {
-    if (urd__rt.nworkers > 1) {
+    int where = urd__load_acq(&self->io_waits) > 0 ? URD__IN_POLLER : URD__IN_FUTEX;
+    /* Who waits for I/O does not look: while it does, nothing would come from the kernel. */
+    if (urd__rt.nworkers > 1 && where == URD__IN_FUTEX) {
         for (int i = 0; i < SPINS; i++) {
             if (!urd__worker_may_steal(self)) {
                 /* Not even a look at the others' deques, which would slow them down. */
@@ -190,10 +234,10 @@ void urd__park(urd__worker *self)
         urd__sub_ar(&urd__rt.searching, 1);
     }
     urd__add_ar(&urd__rt.parked, 1);
-    urd__store_rel(&self->parked, 1); /* B1 */
-    urd__fence_seq();                 /* B2 */
-    if (!anything_for(self))          /* B3 */
-        sleep_parked(self);
+    urd__store_rel(&self->parked, where); /* B1 */
+    urd__fence_seq();                     /* B2 */
+    if (!anything_for(self))              /* B3 */
+        sleep_parked(self, where);
     unpark(self);
     self->now = urd__clock_now();
     self->now_tick = self->tick;

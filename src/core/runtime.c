@@ -181,6 +181,11 @@ static long stop(unsigned threads)
     if (urd__rt.processes)
         urd__rt.processes->stop();
     wait_for_outside();
+    while (urd__load_acq(&urd__rt.waking) > 0) /* [waking] */
+        urd__os_yield();
+    const urd__io_ops *io = urd__load_acq(&urd__rt.io);
+    if (io)
+        io->stop();
     for (unsigned i = 0; i < urd__rt.nworkers; i++) {
         urd__worker *worker = &urd__rt.workers[i];
         urd__job_cache_close(&worker->jobs);
@@ -280,6 +285,7 @@ static int start_as(const urd_config *cfg, const urd__process_ops *processes)
     int interrupted = urd__load_acq(&urd__rt.interrupted); /* it may have come before the start */
     urd__rt = (urd__runtime){.nworkers = (unsigned)cfg->workers,
                              .seed = cfg->seed,
+                             .io_kind = cfg->io,
                              .grace_duration = cfg->grace_duration,
                              .stack_bytes = cfg->stack_bytes,
                              .name = cfg->name,

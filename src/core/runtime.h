@@ -22,6 +22,16 @@ typedef struct urd__process_ops {
     uint32_t link_offset, job_offset, pid_offset;
 } urd__process_ops;
 
+/* So is I/O.  Set as the first one waits for it. */
+typedef struct urd__io_ops {
+    /* Make ready who waits for what has happened; if nothing has, sleep until something does, the
+     * time `until` has come (0: do not sleep), or wake() is called.  The worker's own thread. */
+    void (*poll)(urd__worker *self, int64_t until);
+    void (*wake)(urd__worker *worker); /* end its sleep, or its next one; any thread */
+    bool (*quiet)(void);               /* is nothing on its way that would wake anybody? */
+    void (*stop)(void);                /* no job is left, and no worker runs */
+} urd__io_ops;
+
 typedef enum urd__state { URD__STOPPED, URD__RUNNING, URD__FORKED } urd__state;
 
 typedef struct urd__runtime {
@@ -29,17 +39,21 @@ typedef struct urd__runtime {
     unsigned nworkers; /* these are set by start */
     urd__worker *workers;
     uint64_t seed;
+    urd_io io_kind;
     urd_time grace_duration;
     size_t stack_bytes;
     const char *name;
     const char *first_name; /* of the first job, or NULL */
     urd_fn *first_fn;
     const urd__process_ops *processes; /* NULL: none */
+    const urd__io_ops *io;             /* atomic; NULL: nobody has waited for I/O */
     urd_scope root;                    /* around the first job */
 
     _Alignas(64) int parked; /* atomic: workers that sleep */
     int unparks;             /* atomic: how often one of them went on, to see that none did */
     int searching;           /* atomic: workers that look for work */
+    int waking;              /* atomic: threads that are just waking one of them */
+    int io_threads;          /* atomic: threads that wait for I/O */
     int stopping;            /* atomic */
     int interrupted;         /* atomic: the root scope is to be cancelled */
     int outside;             /* atomic: jobs that run on no worker, and do not wait */

@@ -106,6 +106,17 @@ void urd__worker_leave(urd__task *from)
         urd__worker_switch(self, from, to);
 }
 
+void urd__worker_share(urd__task *self)
+{
+    urd__worker *worker = self->worker;
+    if ((worker->tick + 1) % POLL_TICKS != 0) {
+        worker->tick++;
+        return;
+    }
+    urd__worker_enqueue(worker, self);
+    urd__worker_leave(self); /* which counts the tick, and looks around */
+}
+
 int urd_yield(void)
 {
     urd__task *self = urd__task_self();
@@ -243,6 +254,11 @@ static void look_around(urd__worker *self)
     tell_time(self);
     empty_inbox(self);
     urd__worker_fire_timers(self);
+    /* Not at each look: a worker with nothing to do asks as it goes to sleep. */
+    if (self->tick - self->io_tick >= POLL_TICKS && urd__load_acq(&self->io_waits) > 0) {
+        self->io_tick = self->tick;
+        urd__load_acq(&urd__rt.io)->poll(self, 0);
+    }
     if (self->index == 0 && urd__load_rlx(&urd__rt.interrupted) && /* asked again below */
         urd__xchg_ar(&urd__rt.interrupted, 0))
         urd_scope_cancel(&urd__rt.root, -ECANCELED);

@@ -11,6 +11,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/os.h"
+#include "base/os_io.h"
+#include "base/os_proc.h"
 #include "core/fork.h"
 #include "core/later.h"
 #include "core/runtime.h"
@@ -48,14 +50,28 @@ void urd__task_rest(const urd__task *self, bool rests)
         urd__runtime_outside(rests ? -1 : 1);
 }
 
+/* Sleep once, until the first of `until` and the deadlines around.  False: there is a reason to
+ * give up. */
+static bool sleep_thread(urd__task *self, int64_t until)
+{
+    if (until != INT64_MAX && urd__os_now() >= until)
+        return false;
+    int64_t deadline = urd__clock_is_virtual() ? INT64_MAX : urd__scope_pass_deadlines(self->scope);
+    int64_t wake_at = deadline < until ? deadline : until;
+    urd__polled *polled = self->polled;
+    if (polled) {
+        polled->seen = urd__os_poll(polled->fd, polled->events, polled->wake, wake_at);
+        return polled->seen == 0;
+    }
+    urd__os_futex_wait(&self->futex, 0, wake_at);
+    return true;
+}
+
 bool urd__task_park_thread_until(urd__task *self, int64_t until)
 {
-    bool keeps_time = !urd__clock_is_virtual();
     while (!urd__load_acq(&self->futex)) { /* [ready] pairs with urd__task_ready() */
-        if (until != INT64_MAX && urd__os_now() >= until)
+        if (!sleep_thread(self, until))
             return false;
-        int64_t deadline = keeps_time ? urd__scope_pass_deadlines(self->scope) : INT64_MAX;
-        urd__os_futex_wait(&self->futex, 0, deadline < until ? deadline : until);
     }
     return true;
 }
@@ -75,6 +91,8 @@ void urd__task_ready(urd__task *task)
     urd__worker *worker = task->worker;
     if (!worker) {
         urd__task_rest(task, false);
+        if (task->polled)
+            urd__os_event_set(task->polled->wake);
         int *futex = &task->futex;
         urd__store_rel(futex, 1); /* [ready] from here on the task may be gone */
         urd__os_futex_wake(futex, 1);

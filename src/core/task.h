@@ -24,6 +24,14 @@
 
 struct urd__worker;
 
+/* A thread that waits for I/O sleeps in poll(), not on its futex. */
+typedef struct urd__polled {
+    int fd;
+    short events;
+    short seen; /* of those, once it is ready; else 0 */
+    int wake;   /* an event that ends the poll */
+} urd__polled;
+
 /* What a wake reads comes first, in as few cache lines as it can be: a crowd that wakes is cold. */
 typedef struct urd__task {
     uint64_t wait;         /* atomic: see wait.h */
@@ -43,6 +51,7 @@ typedef struct urd__task {
     urd_scope *member_of;       /* self only: the scope in which cancel finds it, or NULL */
     urd__stack stack;           /* set once */
     bool counted;               /* of a thread: it is one of the runtime's jobs */
+    urd__polled *polled;        /* of a thread, set before it waits; NULL: it sleeps on the futex */
     void *fake_stack;           /* AddressSanitizer's */
     void *fiber;                /* ThreadSanitizer's */
     unsigned valgrind_id;
@@ -73,7 +82,7 @@ void urd__task_park(urd__task *self);
  * and no timer is set that is a deadlock.  Who makes it ready ends its rest. */
 void urd__task_rest(const urd__task *self, bool rests);
 
-/* The same, but a thread gives up at `until`: false then. */
+/* The same, but a thread gives up at `until`, or when what it polls is ready: false then. */
 bool urd__task_park_thread_until(urd__task *self, int64_t until);
 
 /* Let a parked task, or one about to park, go on.  Exactly once for each park; any thread. */

@@ -112,7 +112,8 @@ int urd__wait_end_thread(urd__task *self, uint64_t word, int64_t until)
             urd__task_rest(self, false);
             return -ETIMEDOUT;
         }
-        urd__task_park_thread_until(self, INT64_MAX); /* claimed; it will be ready soon */
+        while (!urd__task_park_thread_until(self, INT64_MAX)) /* claimed; it will be ready soon */
+            ;
     }
     return outcome(self);
 }

@@ -60,7 +60,8 @@ enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATE
     X(URD__ON_BROADCAST_RECV, INSIDE, "a value from broadcast")                                    \
     X(URD__ON_SELECT, INSIDE, "one of the arms of select") /* urd__select of sync/select.h */      \
     X(URD__ON_SELECT_UNTIL, OUTSIDE, "one of the arms of select, or a time") /* the same */        \
-    X(URD__ON_POOL, INSIDE, "pool")                                          /* urd_pool */
+    X(URD__ON_POOL, INSIDE, "pool")                                          /* urd_pool */        \
+    X(URD__ON_FD, OUTSIDE, "file descriptor")                                /* the number */
 
 typedef enum urd__reason {
 #define URD__REASON_NAME(name, ends, words) name,

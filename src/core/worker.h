@@ -14,6 +14,9 @@
 #include "core/task.h"
 #include "core/timer.h"
 
+/* Where a worker sleeps, or is about to. */
+enum { URD__AWAKE, URD__IN_FUTEX, URD__IN_POLLER };
+
 typedef struct urd__worker {
     /* Of the worker's own thread. */
     urd__task *current;
@@ -21,12 +24,14 @@ typedef struct urd__worker {
     unsigned tick;         /* switches since it started; every so many it looks around */
     unsigned old_job_tick; /* when the oldest job not begun had its turn last */
     unsigned index;
-    int64_t now;       /* about what time it is, for reports; read at some looks around */
-    unsigned now_tick; /* when that was; a task that parks makes the worker look again */
-    pid_t id;          /* the thread's, in the kernel */
-    uint64_t random;   /* state of the generator; with a seed it draws the schedule */
-    bool searching;    /* counted in the runtime's `searching` */
-    int looted;        /* jobs of the last theft */
+    int64_t now;                /* about what time it is, for reports; read at some looks around */
+    unsigned now_tick;          /* when that was; a task that parks makes the worker look again */
+    pid_t id;                   /* the thread's, in the kernel */
+    uint64_t random;            /* state of the generator; with a seed it draws the schedule */
+    bool searching;             /* counted in the runtime's `searching` */
+    unsigned io_tick;           /* when the poller was asked last */
+    struct urd__poller *poller; /* of the layer io; NULL: nothing waited for I/O here yet */
+    int looted;                 /* jobs of the last theft */
     int64_t looted_at, steal_after; /* times: it was then; the next one is not before */
     uintptr_t loop_body;            /* of src/par: the last loop's body */
     unsigned long loop_pace;        /* and how many of its steps make a chunk */
@@ -42,7 +47,8 @@ typedef struct urd__worker {
     urd__deque deque;
     urd__timers timers;
     _Alignas(64) urd__task *inbox; /* atomic: made ready by others, newest first */
-    int parked;                    /* atomic, futex: 1 while it sleeps or is about to */
+    int parked;                    /* atomic, futex: where it sleeps; see above */
+    int io_waits;                  /* atomic: waits that its poller is to end */
 } urd__worker;
 
 /* The task, or the thread, that calls. */
@@ -64,6 +70,7 @@ void urd__worker_later(urd__worker *self, urd__job *job);     /* from a timer th
 void urd__worker_fire_timers(urd__worker *self);              /* those that are due; own thread */
 bool urd__worker_wanted(urd__worker *self); /* others than the running task want it */
 bool urd__worker_due(urd__worker *self);    /* counts; it is time for a look around */
+void urd__worker_share(urd__task *self);    /* counts, and yields when it is time to look */
 int urd__worker_inject(urd__job *job);      /* not begun; any thread; 0 */
 uint64_t urd__worker_random(urd__worker *self);
 
@@ -80,5 +87,7 @@ bool urd__park_quiet(void);
 /* Called, where it is set, by a worker when that has been so for a while; with a virtual clock at
  * once.  Must not block. */
 extern void (*urd__quiet)(void);
+
+bool urd__io_pending(void); /* does anybody wait for I/O? */
 
 #endif

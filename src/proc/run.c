@@ -12,12 +12,18 @@
 #include "base/check.h"
 #include "core/config.h"
 #include "core/runtime.h"
+#include "io/poller.h"
 #include "proc/process.h"
 #include "proc/shared.h"
 #include "watch/monitor.h"
 
 static int open_all(const urd_config *cfg)
 {
+    /* Asked here only where nothing else would do: it takes longer than the start. */
+    if (cfg->io == URD_IO_URING && !urd__poller_backend(cfg->io)) {
+        urd__say("urd_run: io_uring is asked for, and this system does not have it or forbids it");
+        return -ENOSYS;
+    }
     int rc = urd__shared_map(cfg->shared_bytes);
     if (rc) {
         urd__say("urd_run: the shared heap of %zu bytes could not be reserved: %s",

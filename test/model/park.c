@@ -6,7 +6,7 @@
  * The searching, stealing, posting and parking are the runtime's own; left out are stacks, timers
  * and the running of jobs, which here are counted when a worker gets them.  At the end a worker may
  * sleep, but then nothing may be left that it could have taken.  The larger models are sampled: all
- * their schedules would take minutes.
+ * their schedules would take minutes.  A poller is a bell, which I/O and wakers ring.
  */
 #include "model_base.h"
 
@@ -89,6 +89,36 @@ void urd_scope_cancel(urd_scope *s, int cause)
     (void)cause;
 }
 
+/* ---- A poller ------------------------------------------------------------------------------ */
+
+static int bell, io_done, closed;
+static urd__task io_task;
+
+static void take_io(urd__worker *self)
+{
+    if (!urd__xchg_ar(&io_done, 0))
+        return;
+    urd__sub_ar(&self->io_waits, 1);
+    urd__worker_enqueue(self, &io_task);
+}
+
+static void poll_bell(urd__worker *self, int64_t until)
+{
+    while (until != 0 && !urd__xchg_ar(&bell, 0))
+        explore_futex_wait(&bell, 0);
+    take_io(self);
+}
+
+static void ring_bell(urd__worker *worker)
+{
+    (void)worker;
+    explore_assert(!closed);
+    urd__store_rel(&bell, 1);
+    explore_futex_wake(&bell, 1);
+}
+
+static const urd__io_ops bell_ops = {.poll = poll_bell, .wake = ring_bell};
+
 /* ---- The models ---------------------------------------------------------------------------- */
 
 static void setup(unsigned count)
@@ -107,6 +137,14 @@ static void setup(unsigned count)
 static void setup_1(void)
 {
     setup(1);
+}
+
+static void setup_io(void)
+{
+    setup(1);
+    urd__rt.io = &bell_ops;
+    workers[0].io_waits = 1;
+    bell = io_done = closed = 0;
 }
 
 static void setup_2(void)
@@ -140,6 +178,15 @@ static void work(unsigned index)
 static void worker_0(void)
 {
     work(0);
+}
+
+/* As stop() in runtime.c closes the pollers. */
+static void worker_0_then_close(void)
+{
+    work(0);
+    while (urd__load_acq(&urd__rt.waking) > 0)
+        explore_yield();
+    explore_ghost_add(&closed, 1);
 }
 
 static void worker_1(void)
@@ -213,6 +260,14 @@ static void another_posts(void)
     urd__worker_post(&workers[0], &tasks[1]);
 }
 
+static void io_completes(void)
+{
+    explore_ghost_add(&tasks_due, 1);
+    urd__store_rel(&io_done, 1);
+    urd__store_rel(&bell, 1);
+    explore_futex_wake(&bell, 1);
+}
+
 static void stop_all(void)
 {
     urd__store_rel(&urd__rt.stopping, 1);
@@ -228,7 +283,7 @@ static void nothing_is_left(void)
     explore_assert(tasks_run == tasks_due);
     int asleep = 0;
     for (unsigned i = 0; i < urd__rt.nworkers; i++)
-        asleep += workers[i].parked;
+        asleep += workers[i].parked != URD__AWAKE;
     explore_assert(asleep == urd__rt.parked);
 }
 
@@ -282,6 +337,32 @@ const struct explore_model explore_models[] = {
      .random = SAMPLES,
      .may_wait = 6,
      .finish = nothing_is_left},
+    {.name = "io_wakes_the_worker_that_waits_for_it",
+     .setup = setup_io,
+     .threads = {worker_0, io_completes},
+     .thread_names = {"worker", "kernel"},
+     .stale_reads = 1,
+     .may_wait = 1,
+     .finish = nothing_is_left},
+    {.name = "a_ready_task_wakes_a_worker_in_its_poller",
+     .setup = setup_io,
+     .threads = {worker_0, foreign_posts},
+     .thread_names = {"worker", "other"},
+     .stale_reads = 1,
+     .may_wait = 1,
+     .finish = nothing_is_left},
+    {.name = "io_and_a_ready_task_come_at_once",
+     .setup = setup_io,
+     .threads = {worker_0, foreign_posts, io_completes},
+     .thread_names = {"worker", "other", "kernel"},
+     .random = SAMPLES,
+     .may_wait = 1,
+     .finish = nothing_is_left},
+    {.name = "no_poller_is_closed_under_a_waker",
+     .setup = setup_io,
+     .threads = {worker_0_then_close, io_completes, stop_all},
+     .thread_names = {"worker", "kernel", "stopper"},
+     .random = SAMPLES},
     {.name = "stop_reaches_every_worker",
      .setup = setup_2,
      .threads = {worker_0, worker_1, stop_all},

@@ -82,7 +82,8 @@ static void give_everything(void)
                          .processes = URD_PROCESSES_NONE,
                          .deadlock = URD_DEADLOCK_OFF,
                          .grace_duration = 5,
-                         .name = "weaver"};
+                         .name = "weaver",
+                         .io = URD_IO_URING};
 }
 
 TEST(fields_are_taken_over)
@@ -104,6 +105,7 @@ TEST(variables_win_over_fields)
     set("URD_GRACE_MS", "250");
     set("URD_NAME", "spinner");
     set("URD_DEADLOCK", "strict");
+    set("URD_IO", "epoll");
     accept();
     CHECK_EQ(got.deadlock, URD_DEADLOCK_STRICT);
     CHECK_EQ(got.workers, 7);
@@ -114,6 +116,7 @@ TEST(variables_win_over_fields)
     CHECK_EQ(got.processes, URD_PROCESSES_ZYGOTE);
     CHECK_EQ(got.grace_duration, 250 * URD_MS);
     CHECK_STR(got.name, "spinner");
+    CHECK_EQ(got.io, URD_IO_EPOLL);
     set("URD_CLOCK", "virtual");
     set("URD_PROCESSES", "none");
     accept();
@@ -125,7 +128,8 @@ TEST(an_empty_variable_is_as_if_not_set)
 {
     give_everything();
     static const char *const names[] = {"URD_WORKERS", "URD_STACK_BYTES", "URD_SHARED_BYTES",
-                                        "URD_CLOCK",   "URD_PROCESSES",   "URD_GRACE_MS"};
+                                        "URD_CLOCK",   "URD_PROCESSES",   "URD_GRACE_MS",
+                                        "URD_IO"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         set(names[i], "");
     accept();
@@ -231,6 +235,9 @@ TEST(a_variable_that_is_neither_word_is_named)
     unsetenv("URD_PROCESSES");
     set("URD_DEADLOCK", "on");
     CHECK_REFUSED("URD_DEADLOCK=on", "neither sure nor strict nor off");
+    unsetenv("URD_DEADLOCK");
+    set("URD_IO", "kqueue");
+    CHECK_REFUSED("URD_IO=kqueue", "neither auto nor epoll nor uring");
 }
 
 static int nothing(void *arg)

@@ -1,0 +1,264 @@
+/*
+ * io.c - the calls on descriptors: try, wait until ready, try again.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "base/os_io.h"
+#include "io/fd.h"
+
+/* What a call is to do, as far as it matters to its try. */
+typedef struct request {
+    union {
+        struct iovec part;
+        const struct iovec *parts;
+        struct msghdr *in;
+        const struct msghdr *out;
+    };
+    int n; /* of parts */
+    int flags;
+    off_t at;
+    struct sockaddr *from;
+    socklen_t *from_size;
+} request;
+
+typedef ssize_t call(int fd, const request *r);
+
+static ssize_t run(int fd, short events, call *attempt, const request *r)
+{
+    urd__fd_use use;
+    int rc = urd__fd_begin(&use, fd);
+    if (rc)
+        return rc;
+    ssize_t n;
+    do
+        n = attempt(fd, r);
+    while (n == -EAGAIN && events && (rc = urd__fd_await(&use, events)) == 0);
+    urd__fd_end(&use);
+    return rc ? rc : n;
+}
+
+static void *writable(const void *p)
+{
+    return (void *)(uintptr_t)p; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* ---- Reading and writing --------------------------------------------------------------------- */
+
+/* The same as run(), but a stream that was read empty is not tried again until there is news. */
+static ssize_t read_stream(int fd, call *attempt, const request *r)
+{
+    urd__fd_use use;
+    int rc = urd__fd_begin(&use, fd);
+    if (rc)
+        return rc;
+    ssize_t n = -EAGAIN;
+    do {
+        if (n == -EAGAIN && !use.waited && urd__fd_drained(&use))
+            continue;
+        unsigned edges = urd__fd_edges(&use);
+        n = attempt(fd, r);
+        if (n > 0 && (size_t)n < r->part.iov_len)
+            urd__fd_set_drained(&use, edges);
+    } while (n == -EAGAIN && (rc = urd__fd_await(&use, POLLIN)) == 0);
+    urd__fd_end(&use);
+    return rc ? rc : n;
+}
+
+static ssize_t try_read(int fd, const request *r)
+{
+    return urd__os_try_read(fd, &r->part, 1);
+}
+
+static ssize_t try_readv(int fd, const request *r)
+{
+    return urd__os_try_read(fd, r->parts, r->n);
+}
+
+static ssize_t try_write(int fd, const request *r)
+{
+    return urd__os_try_write(fd, &r->part, 1);
+}
+
+static ssize_t try_writev(int fd, const request *r)
+{
+    return urd__os_try_write(fd, r->parts, r->n);
+}
+
+ssize_t urd_read(int fd, void *buf, size_t size)
+{
+    return read_stream(fd, try_read, &(request){.part = {buf, size}});
+}
+
+ssize_t urd_write(int fd, const void *buf, size_t size)
+{
+    return run(fd, POLLOUT, try_write, &(request){.part = {writable(buf), size}});
+}
+
+ssize_t urd_readv(int fd, const struct iovec *parts, int n)
+{
+    return n <= 0 || n > IOV_MAX ? -EINVAL
+                                 : run(fd, POLLIN, try_readv, &(request){.parts = parts, .n = n});
+}
+
+ssize_t urd_writev(int fd, const struct iovec *parts, int n)
+{
+    return n <= 0 || n > IOV_MAX ? -EINVAL
+                                 : run(fd, POLLOUT, try_writev, &(request){.parts = parts, .n = n});
+}
+
+ssize_t urd_read_all(int fd, void *buf, size_t size)
+{
+    size_t done = 0;
+    ssize_t n = 1;
+    while (done < size && n > 0) {
+        n = urd_read(fd, (char *)buf + done, size - done);
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return done == 0 && n < 0 ? n : (ssize_t)done;
+}
+
+ssize_t urd_write_all(int fd, const void *buf, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = urd_write(fd, (const char *)buf + done, size - done);
+        if (n < 0)
+            return n;
+        done += (size_t)n;
+    }
+    return (ssize_t)size;
+}
+
+static ssize_t try_pread(int fd, const request *r)
+{
+    return urd__os_pread(fd, &r->part, 1, r->at);
+}
+
+static ssize_t try_pwrite(int fd, const request *r)
+{
+    return urd__os_pwrite(fd, &r->part, 1, r->at);
+}
+
+ssize_t urd_pread(int fd, void *buf, size_t size, off_t at)
+{
+    return run(fd, POLLIN, try_pread, &(request){.part = {buf, size}, .at = at});
+}
+
+ssize_t urd_pwrite(int fd, const void *buf, size_t size, off_t at)
+{
+    return run(fd, POLLOUT, try_pwrite, &(request){.part = {writable(buf), size}, .at = at});
+}
+
+/* ---- Sockets --------------------------------------------------------------------------------- */
+
+static ssize_t try_recv(int fd, const request *r)
+{
+    return urd__os_try_recv(fd, r->part.iov_base, r->part.iov_len, r->flags);
+}
+
+static ssize_t try_send(int fd, const request *r)
+{
+    return urd__os_try_send(fd, r->part.iov_base, r->part.iov_len, r->flags);
+}
+
+static ssize_t try_recvmsg(int fd, const request *r)
+{
+    return urd__os_try_recvmsg(fd, r->in, r->flags);
+}
+
+static ssize_t try_sendmsg(int fd, const request *r)
+{
+    return urd__os_try_sendmsg(fd, r->out, r->flags);
+}
+
+/* With MSG_DONTWAIT the caller wants -EAGAIN, not a wait. */
+static ssize_t on_socket(int fd, short events, call *attempt, const request *r)
+{
+    return run(fd, r->flags & MSG_DONTWAIT ? 0 : events, attempt, r);
+}
+
+ssize_t urd_recv(int fd, void *buf, size_t size, int flags)
+{
+    request r = {.part = {buf, size}, .flags = flags};
+    return flags ? on_socket(fd, POLLIN, try_recv, &r) : read_stream(fd, try_recv, &r);
+}
+
+ssize_t urd_send(int fd, const void *buf, size_t size, int flags)
+{
+    request r = {.part = {writable(buf), size}, .flags = flags};
+    return on_socket(fd, POLLOUT, try_send, &r);
+}
+
+ssize_t urd_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    return on_socket(fd, POLLIN, try_recvmsg, &(request){.in = message, .flags = flags});
+}
+
+ssize_t urd_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    return on_socket(fd, POLLOUT, try_sendmsg, &(request){.out = message, .flags = flags});
+}
+
+static ssize_t try_accept(int fd, const request *r)
+{
+    return urd__os_try_accept(fd, r->from, r->from_size);
+}
+
+int urd_accept(int fd, struct sockaddr *from, unsigned *from_size)
+{
+    struct sockaddr_storage unasked;
+    socklen_t size = sizeof unasked;
+    request r = {.from = from ? from : (struct sockaddr *)&unasked,
+                 .from_size = from ? from_size : &size};
+    int accepted = (int)run(fd, POLLIN, try_accept, &r);
+    if (accepted >= 0) {
+        bool inet = r.from->sa_family == AF_INET || r.from->sa_family == AF_INET6;
+        urd__fd_made(accepted, inet ? URD__FD_TCP : 0);
+    }
+    return accepted;
+}
+
+static ssize_t try_connect_result(int fd, const request *r)
+{
+    (void)r;
+    return urd__os_poll(fd, POLLOUT, -1, 0) ? urd__os_connect_result(fd) : -EAGAIN;
+}
+
+int urd_connect(int fd, const struct sockaddr *to, unsigned size)
+{
+    urd__fd_use use;
+    int rc = urd__fd_begin(&use, fd);
+    if (rc)
+        return rc;
+    /* -EAGAIN: at the other end of a Unix socket too many wait already, and nothing tells when. */
+    while ((rc = urd__os_connect_begin(fd, to, size)) == -EAGAIN)
+        if ((rc = urd_sleep(URD_MS)) < 0)
+            return rc;
+    return rc == -EINPROGRESS ? (int)run(fd, POLLOUT, try_connect_result, &(request){.n = 0}) : rc;
+}
+
+int urd_shutdown(int fd, int how)
+{
+    return urd__os_shutdown(fd, how);
+}
+
+int urd_close(int fd)
+{
+    urd__fd_retire(fd);
+    return urd__os_close_checked(fd);
+}
+
+/* ---- Any descriptor -------------------------------------------------------------------------- */
+
+static ssize_t try_ready(int fd, const request *r)
+{
+    short ready = urd__os_poll(fd, (short)r->flags, -1, 0);
+    return ready & POLLNVAL ? -EBADF : ready ? ready : -EAGAIN;
+}
+
+int urd_wait_fd(int fd, short events)
+{
+    return (int)run(fd, events, try_ready, &(request){.flags = events});
+}

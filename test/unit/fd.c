@@ -1,0 +1,358 @@
+/*
+ * fd.c - who waits for a descriptor is woken by what happens to it, by its close, and by a cancel.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <poll.h>
+#include <stdlib.h>
+
+#include "backends.h"
+
+static int ends[2];
+
+/* ---- Close ----------------------------------------------------------------------------------- */
+
+static int wait_for_close(void *arg)
+{
+    char got[8];
+    CHECK_EQ(urd_read(*(const int *)arg, got, sizeof got), -ECANCELED);
+    return 0;
+}
+
+static int wait_to_write(void *arg)
+{
+    static char much[65536];
+    ssize_t n;
+    while ((n = urd_write(*(const int *)arg, much, sizeof much)) > 0)
+        continue;
+    CHECK_EQ(n, -ECANCELED);
+    return 0;
+}
+
+static int close_it(void *arg)
+{
+    (void)arg;
+    for (int kind = URD_TASK; kind <= URD_THREAD; kind++) {
+        make_pair(ends);
+        urd_scope s;
+        urd_scope_open(&s);
+        for (int i = 0; i < 6; i++)
+            CHECK_EQ(urd_spawn(&s, i % 2 ? URD_TASK : URD_THREAD,
+                               i < 4 ? wait_for_close : wait_to_write, &ends[0], 0),
+                     0);
+        CHECK_EQ(urd_sleep(URD_SECOND), 0); /* now all wait */
+        CHECK_EQ(urd_close(ends[0]), 0);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        CHECK_EQ(urd_close(ends[1]), 0);
+    }
+    return 0;
+}
+
+TEST(close_wakes_all_who_wait_and_they_are_cancelled)
+{
+    run_io(20, close_it);
+}
+
+static int close_as_thread(void *arg)
+{
+    CHECK_EQ(urd_sleep(URD_MS), 0);
+    CHECK_EQ(urd_close(*(const int *)arg), 0);
+    return 0;
+}
+
+static int closed_by_a_thread(void *arg)
+{
+    (void)arg;
+    make_connection(ends);
+    urd_scope s;
+    urd_scope_open(&s);
+    CHECK_EQ(urd_spawn(&s, URD_THREAD, close_as_thread, &ends[0], 0), 0);
+    CHECK_EQ(wait_for_close(&ends[0]), 0);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(urd_close(ends[1]), 0);
+    return 0;
+}
+
+TEST(a_thread_closes_what_a_task_waits_for)
+{
+    run_io(10, closed_by_a_thread);
+}
+
+/* The same numbers again and again: what waited for the last one must not hear of the next. */
+static int reuse_number(void *arg)
+{
+    (void)arg;
+    int number = -1;
+    for (int i = 0; i < 20; i++) {
+        char got[8];
+        if (i % 2)
+            make_pair(ends);
+        else
+            make_connection(ends);
+        CHECK(number < 0 || i % 2 == 0 || ends[0] == number);
+        number = i % 2 ? number : ends[0];
+        urd_scope s;
+        urd_scope_open(&s);
+        urd_go(&s, wait_for_close, &ends[0]);
+        CHECK_EQ(urd_sleep(URD_MS), 0);
+        CHECK_EQ(urd_close(ends[0]), 0);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        CHECK_EQ(urd_read(ends[1], got, sizeof got), 0);
+        CHECK_EQ(urd_close(ends[1]), 0);
+        number = -1;
+    }
+    return 0;
+}
+
+TEST(a_number_comes_again_and_is_a_new_descriptor)
+{
+    run_io(5, reuse_number);
+}
+
+/* Who made a descriptor elsewhere may close it elsewhere, when nobody waits. */
+static int closed_elsewhere(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 5; i++) {
+        make_pair(ends);
+        urd_scope s;
+        urd_scope_open(&s);
+        urd_scope_deadline(&s, urd_now() + URD_SECOND);
+        char got[8];
+        CHECK_EQ(urd_read(ends[0], got, sizeof got), -ECANCELED);
+        CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+        CHECK_EQ(close(ends[0]), 0);
+        CHECK_EQ(close(ends[1]), 0);
+    }
+    return 0;
+}
+
+TEST(what_was_made_elsewhere_may_be_closed_elsewhere)
+{
+    run_io(2, closed_elsewhere);
+}
+
+/* ---- Many at once ---------------------------------------------------------------------------- */
+
+enum { READERS = 40 };
+
+static int read_one(void *arg)
+{
+    char got;
+    CHECK_EQ(urd_read(ends[0], &got, 1), 1);
+    urd__add_ar((int *)arg, 1);
+    return 0;
+}
+
+static int one_each(void *arg)
+{
+    (void)arg;
+    int count = 0;
+    make_pair(ends);
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < READERS; i++)
+        CHECK_EQ(urd_spawn(&s, i % 8 ? URD_TASK : URD_THREAD, read_one, &count, 0), 0);
+    for (int i = 0; i < READERS; i++) {
+        CHECK_EQ(urd_write(ends[1], "x", 1), 1);
+        if (test_random(2))
+            CHECK_EQ(urd_sleep(1), 0);
+    }
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(urd__load_acq(&count), READERS);
+    close_pair(ends);
+    return 0;
+}
+
+TEST(of_many_readers_each_gets_one)
+{
+    run_io(10, one_each);
+}
+
+enum { MUCH = 200000 };
+
+static int fill(void *arg)
+{
+    static const char much[MUCH];
+    CHECK_EQ(urd_write_all(*(const int *)arg, much, MUCH), MUCH);
+    return 0;
+}
+
+static int drain(void *arg)
+{
+    static char much[2][MUCH];
+    CHECK_EQ(urd_read_all(*(const int *)arg, much[arg == &ends[1]], MUCH), MUCH);
+    return 0;
+}
+
+static int both_ways(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        if (i)
+            make_pair(ends);
+        else
+            make_connection(ends);
+        urd_scope s;
+        urd_scope_open(&s);
+        urd_go(&s, fill, &ends[0]);
+        urd_go(&s, fill, &ends[1]);
+        urd_go(&s, drain, &ends[0]);
+        urd_go(&s, drain, &ends[1]);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        close_pair(ends);
+    }
+    return 0;
+}
+
+TEST(one_reads_while_another_writes_the_same_descriptor)
+{
+    run_io(10, both_ways);
+}
+
+/* ---- Streams that were read empty ------------------------------------------------------------ */
+
+static int send_bursts(void *arg)
+{
+    char burst[64] = {0};
+    for (int i = 0; i < 200; i++) {
+        size_t size = 1 + test_random(sizeof burst);
+        CHECK_EQ(urd_write_all(*(const int *)arg, burst, size), size);
+        if (test_random(3) == 0)
+            CHECK_EQ(urd_sleep((urd_time)test_random(3)), 0);
+    }
+    CHECK_EQ(urd_shutdown(*(const int *)arg, SHUT_WR), 0);
+    return 0;
+}
+
+static int read_bursts(void *arg)
+{
+    char got[24];
+    ssize_t n;
+    while ((n = urd_read(*(const int *)arg, got, sizeof got)) > 0)
+        continue;
+    CHECK_EQ(n, 0);
+    return 0;
+}
+
+static int bursts(void *arg)
+{
+    (void)arg;
+    make_connection(ends);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, read_bursts, &ends[0]);
+    urd_go(&s, read_bursts, &ends[0]);
+    urd_go(&s, send_bursts, &ends[1]);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    close_pair(ends);
+    return 0;
+}
+
+TEST(no_burst_and_no_end_of_a_stream_is_overlooked)
+{
+    run_io(10, bursts);
+}
+
+/* ---- Virtual time ---------------------------------------------------------------------------- */
+
+static int serve_until_idle(void *arg)
+{
+    char got[8];
+    for (;;) {
+        urd_scope idle;
+        urd_scope_open(&idle);
+        urd_scope_deadline(&idle, urd_now() + URD_SECOND);
+        ssize_t n = urd_read(*(const int *)arg, got, sizeof got);
+        if (n > 0)
+            n = urd_write(*(const int *)arg, got, (size_t)n);
+        if (urd_scope_join(&idle) == -ETIMEDOUT)
+            return 0;
+        CHECK_GT(n, 0);
+    }
+}
+
+static int ask_in_time(void *arg)
+{
+    char got[8];
+    for (int i = 0; i < 10; i++) {
+        CHECK_EQ(urd_sleep(URD_SECOND - 1), 0);
+        CHECK_EQ(urd_write(*(const int *)arg, "x", 1), 1);
+        CHECK_EQ(urd_read(*(const int *)arg, got, sizeof got), 1);
+    }
+    return 0;
+}
+
+/* What is on its way arrives before the clock moves, whoever sends and receives it. */
+static int idle_server(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 4; i++) {
+        urd_time start = urd_now();
+        make_pair(ends);
+        urd_scope s;
+        urd_scope_open(&s);
+        urd_spawn(&s, i & 1 ? URD_THREAD : URD_TASK, serve_until_idle, &ends[0], 0);
+        urd_spawn(&s, i & 2 ? URD_THREAD : URD_TASK, ask_in_time, &ends[1], 0);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        CHECK_EQ(urd_now(), start + 11 * URD_SECOND - 10);
+        close_pair(ends);
+    }
+    return 0;
+}
+
+TEST(the_virtual_clock_waits_for_what_is_on_its_way_and_no_longer)
+{
+    run_io(5, idle_server);
+}
+
+/* ---- Cancel against completion --------------------------------------------------------------- */
+
+enum { RACES = 400 };
+
+static int race_reader(void *arg)
+{
+    char got;
+    int taken = 0;
+    urd_scope s;
+    for (int i = 0; i < RACES; i++) {
+        urd_scope_open(&s);
+        urd_scope_deadline(&s, urd_now() + (urd_time)test_random(3));
+        ssize_t n = urd_read(*(const int *)arg, &got, 1);
+        int rc = urd_scope_join(&s);
+        CHECK(n == 1 || (n == -ECANCELED && rc == -ETIMEDOUT));
+        taken += n == 1;
+    }
+    while (taken < RACES) {
+        CHECK_EQ(urd_read(*(const int *)arg, &got, 1), 1);
+        taken++;
+    }
+    return 0;
+}
+
+static int race_writer(void *arg)
+{
+    for (int i = 0; i < RACES; i++) {
+        CHECK_EQ(urd_write(*(const int *)arg, "x", 1), 1);
+        CHECK_EQ(urd_sleep((urd_time)test_random(3)), 0);
+    }
+    return 0;
+}
+
+static int races(void *arg)
+{
+    (void)arg;
+    make_connection(ends);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, race_reader, &ends[0]);
+    urd_go(&s, race_writer, &ends[1]);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    close_pair(ends);
+    return 0;
+}
+
+TEST(a_cancel_that_races_with_data_loses_no_byte)
+{
+    run_io(2, races);
+}
