@@ -26,7 +26,7 @@ static inline void run_io(uint64_t count, urd_fn *fn)
                              .io = backends[i % 2]};
         if (!urd__poller_backend(config.io))
             continue; /* an old kernel, an emulator, or built without */
-        TEST_SEEDS(test_under_slow_tool() ? count / 10 + 1 : count)
+        TEST_SEEDS(test_under_slow_tool() ? count / 40 + 1 : count)
         {
             config.seed = test_seed();
             test_run_with(&config, fn, NULL);

@@ -19,7 +19,7 @@ static inline void run_seeds(uint64_t count, urd_fn *fn)
 {
     static const int workers[] = {1, WORKERS};
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
-        TEST_SEEDS(test_under_slow_tool() ? count / 10 + 1 : count)
+        TEST_SEEDS(test_under_slow_tool() ? count / 40 + 1 : count)
         test_run_workers(workers[i], fn);
     }
 }
