@@ -5,8 +5,7 @@
  *
  * A descriptor that was made here is watched from its first wait to its close, edge-triggered: then
  * a wait costs no system call.  What somebody else made can be closed behind our back, and its
- * number come again: it is watched anew for each wait, once.  (A wait more than 0.6 us dearer of 5:
- * bench/echo.c.)
+ * number come again: it is watched anew for each wait, once, which is dearer (docs/design.md).
  *
  * A descriptor is watched by one worker: that of the task that waited first.  When no wait is left
  * and the next one is on another worker, it moves there.  Until then the first worker's poller
