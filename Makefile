@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 CI := python3 tools/ci.py --jobs $(JOBS)
 
 .PHONY: all demo test advise-set bench bench-peers install asan tsan valgrind stress model soak \
-  nightly tidy format clean help
+  mutants nightly tidy format clean help
 
 all:        ## build the library, the command and the tests in build/
 	@tools/deps.sh build
@@ -25,6 +25,9 @@ test:       ## everything that must hold; the last line is N passed, N failed
 asan tsan valgrind stress model: ## the tests under one tool, or one suite of them
 	@tools/deps.sh test
 	@$(CI) $@
+
+mutants:    ## every protocol broken in every known way: its model must fail
+	@python3 test/model/mutants.py --jobs $(JOBS)
 
 soak: export URD_STRESS_SECONDS := 600
 nightly: export URD_STRESS_SEEDS := 1000000

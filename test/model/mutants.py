@@ -7,7 +7,7 @@ A model that passes says something only if it would fail when the source were wr
 below is one textual change to a copy of a source; the text must occur exactly once.  First every
 model must pass as it is; then each mutant is compiled into its model, which must fail.
 
-    mutants.py [--cc CC] [--jobs N] [--list] [MODEL...]
+    mutants.py [--cc CC] [--jobs N] [--every N] [--list] [MODEL...]
 """
 import argparse
 import concurrent.futures
@@ -496,6 +496,7 @@ def check(cc, work, number, mutant):
 
 def run(options, work):
     mutants = [m for m in MUTANTS if not options.models or m[0] in options.models]
+    mutants = mutants[::options.every]
     compile_explorer(options.cc, work)
     failed = 0
     for model in sorted({m[0] for m in mutants}):
@@ -523,6 +524,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cc", default=os.environ.get("CC", "cc"))
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
+    parser.add_argument("--every", type=int, default=1, metavar="N",
+                        help="only each N-th mutant; the models are checked all the same")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("models", nargs="*")
     options = parser.parse_args()
