@@ -310,6 +310,9 @@ TEST(the_virtual_clock_waits_for_what_is_on_its_way_and_no_longer)
 
 enum { RACES = 400 };
 
+/* Drawn before the two begin, which may run on two workers. */
+static urd_time race_waits[2][RACES];
+
 static int race_reader(void *arg)
 {
     char got;
@@ -317,7 +320,7 @@ static int race_reader(void *arg)
     urd_scope s;
     for (int i = 0; i < RACES; i++) {
         urd_scope_open(&s);
-        urd_scope_deadline(&s, urd_now() + (urd_time)test_random(3));
+        urd_scope_deadline(&s, urd_now() + race_waits[0][i]);
         ssize_t n = urd_read(*(const int *)arg, &got, 1);
         int rc = urd_scope_join(&s);
         CHECK(n == 1 || (n == -ECANCELED && rc == -ETIMEDOUT));
@@ -334,7 +337,7 @@ static int race_writer(void *arg)
 {
     for (int i = 0; i < RACES; i++) {
         CHECK_EQ(urd_write(*(const int *)arg, "x", 1), 1);
-        CHECK_EQ(urd_sleep((urd_time)test_random(3)), 0);
+        CHECK_EQ(urd_sleep(race_waits[1][i]), 0);
     }
     return 0;
 }
@@ -343,6 +346,8 @@ static int races(void *arg)
 {
     (void)arg;
     make_connection(ends);
+    for (int i = 0; i < 2 * RACES; i++)
+        race_waits[i / RACES][i % RACES] = (urd_time)test_random(3);
     urd_scope s;
     urd_scope_open(&s);
     urd_go(&s, race_reader, &ends[0]);
