@@ -111,15 +111,27 @@ static const char *file_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* Variables without a value in the file may lie in pages behind those that libdw knows as the
+ * module's. */
+static Dwfl_Module *module_before(Dwfl *dwfl, uint64_t address)
+{
+    enum { PAGE = 4096, PAGES = 256 };
+    Dwfl_Module *module = dw.dwfl_addrmodule(dwfl, address);
+    for (uint64_t n = 1; !module && n <= PAGES && n * PAGE < address; n++)
+        module = dw.dwfl_addrmodule(dwfl, address - n * PAGE);
+    return module;
+}
+
 void urd__dw_look_up(struct Dwfl *dwfl, urd__symbol *symbol, uint64_t address)
 {
-    Dwfl_Module *module = dwfl ? dw.dwfl_addrmodule(dwfl, address) : NULL;
+    Dwfl_Module *module = dwfl ? module_before(dwfl, address) : NULL;
     if (!module)
         return;
     GElf_Off offset;
     GElf_Sym entry;
     const char *name = dw.dwfl_module_addrinfo(module, address, &offset, &entry, NULL, NULL, NULL);
-    if (name) {
+    bool inside = module == dw.dwfl_addrmodule(dwfl, address);
+    if (name && (inside || offset < entry.st_size)) {
         symbol->name = name;
         symbol->offset = offset;
     }

@@ -55,6 +55,7 @@ static bool allowed(const urd__backend *backend, urd_io io)
 static int open_one(urd_io io, urd__poller **out)
 {
     int rc = -ENOSYS;
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers
     for (size_t i = 0; i < sizeof backends / sizeof *backends && rc; i++)
         if (allowed(backends[i], io))
             rc = backends[i]->open(out);
