@@ -16,6 +16,8 @@ import unittest
 
 URD = os.path.abspath(os.environ.get("URD", "build/urd"))
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tools"))
+from doc_blocks import needed_by  # noqa: E402
 SCRIPT = os.path.join(TOP, "tools", "urd-gdb.py")
 SKIPPED = 77
 
@@ -73,7 +75,7 @@ class Case(unittest.TestCase):
             file.write(PROGRAM)
         subprocess.run(["cc", "-g", "-O1", "-I", os.path.join(TOP, "include"), source,
                         os.path.join(os.path.dirname(URD), "liburdume.a"), "-o", self.program,
-                        "-pthread", "-ldl", "-lm"], check=True)
+                        "-pthread", "-ldl", "-lm", *needed_by(URD)], check=True)
         self.process = subprocess.Popen([self.program], cwd=self.folder, stdout=subprocess.PIPE,
                                         text=True, preexec_fn=unlimited_core)
         self.addCleanup(self.stop)

@@ -9,12 +9,15 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
 URD = os.path.abspath(os.environ.get("URD", "build/urd"))
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tools"))
+from doc_blocks import needed_by  # noqa: E402
 PATIENCE_S = 60
 
 PROGRAM = """
@@ -85,7 +88,7 @@ class Case(unittest.TestCase):
             file.write(PROGRAM)
         subprocess.run(["cc", "-g", "-O1", "-I", os.path.join(TOP, "include"), source,
                         os.path.join(os.path.dirname(URD), "liburdume.a"), "-o", cls.program,
-                        "-pthread", "-ldl", "-lm"], check=True)
+                        "-pthread", "-ldl", "-lm", *needed_by(URD)], check=True)
 
     def start(self, *arguments, program=None):
         process = subprocess.Popen([program or self.program, *arguments],
