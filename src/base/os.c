@@ -190,17 +190,11 @@ static void fill_outside_signals(sigset_t *set)
 /* Started below and not about to end. */
 static int own_threads; /* atomic */
 
-typedef struct start {
-    void *(*fn)(void *);
-    void *arg;
-} start;
-
-static void *thread_main(void *given)
+static void *thread_main(void *arg)
 {
-    start s = *(start *)given;
-    free(given);
+    const urd__os_thread *self = arg;
     urd__add_ar(&own_threads, 1);
-    void *result = s.fn(s.arg);
+    void *result = self->fn(self->arg);
     urd__sub_ar(&own_threads, 1);
     return result;
 }
@@ -217,38 +211,34 @@ int urd__os_threads_foreign(void)
     return all > own ? (int)(all - own) : 0;
 }
 
-int urd__os_thread_start(pthread_t *out, size_t stack_bytes, void *(*fn)(void *), void *arg)
+/* Its thread is given the caller's memory: a free() of its own would make the C library set up its
+ * cache for this thread, and take it down again. */
+int urd__os_thread_start(urd__os_thread *out, size_t stack_bytes, void *(*fn)(void *), void *arg)
 {
     int fault = urd__os_fault();
     if (fault)
         return fault;
-    start *given = malloc(sizeof *given);
-    if (!given)
-        return -ENOMEM;
-    *given = (start){fn, arg};
     pthread_attr_t attr;
     int rc = pthread_attr_init(&attr);
-    if (rc) {
-        free(given);
+    if (rc)
         return -rc;
-    }
     if (stack_bytes)
         rc = pthread_attr_setstacksize(&attr, stack_bytes);
     sigset_t set;
     fill_outside_signals(&set);
     if (rc == 0)
         rc = pthread_attr_setsigmask_np(&attr, &set);
+    out->fn = fn;
+    out->arg = arg;
     if (rc == 0)
-        rc = pthread_create(out, &attr, thread_main, given);
+        rc = pthread_create(&out->id, &attr, thread_main, out);
     pthread_attr_destroy(&attr);
-    if (rc)
-        free(given);
     return -rc;
 }
 
-void urd__os_thread_join(pthread_t thread)
+void urd__os_thread_join(const urd__os_thread *thread)
 {
-    pthread_join(thread, NULL);
+    pthread_join(thread->id, NULL);
 }
 
 void urd__os_thread_name(const char *name)

@@ -57,10 +57,17 @@ void urd__os_futex_wake(const int *word, int count);
 void urd__os_futex_wait_shared(const int *word, int value);
 void urd__os_futex_wake_shared(const int *word, int count);
 
+/* A thread that has been started; until its join. */
+typedef struct urd__os_thread {
+    pthread_t id;
+    void *(*fn)(void *); /* these two set before it starts */
+    void *arg;
+} urd__os_thread;
+
 /* Threads.  stack_bytes 0: the system's default.  All signals that come from outside are blocked
  * in it, so that handlers run on the program's own threads. */
-int urd__os_thread_start(pthread_t *out, size_t stack_bytes, void *(*fn)(void *), void *arg);
-void urd__os_thread_join(pthread_t thread);
+int urd__os_thread_start(urd__os_thread *out, size_t stack_bytes, void *(*fn)(void *), void *arg);
+void urd__os_thread_join(const urd__os_thread *thread);
 
 /* Threads of this process that the above did not start, one of them the first; 0: not known.  A
  * thread of ours that is about to end counts as one of those for a moment. */

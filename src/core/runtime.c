@@ -176,7 +176,7 @@ static long stop(unsigned threads)
     for (unsigned i = 1; i < threads; i++)
         urd__park_wake(&urd__rt.workers[i]);
     for (unsigned i = 1; i < threads; i++)
-        urd__os_thread_join(urd__rt.workers[i].thread);
+        urd__os_thread_join(&urd__rt.workers[i].thread);
     urd__threads_close();
     if (urd__rt.processes)
         urd__rt.processes->stop();

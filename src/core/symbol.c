@@ -9,7 +9,6 @@
 #include "core/symbol.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -87,9 +86,9 @@ static void add_from_debug(urd__symbol *symbol, const void *address)
         return;
     }
     request r = {symbol, address};
-    pthread_t thread;
+    urd__os_thread thread;
     if (urd__os_thread_start(&thread, (size_t)2 * STACK_BYTES_NEEDED, look_up_main, &r) == 0)
-        urd__os_thread_join(thread);
+        urd__os_thread_join(&thread);
 }
 
 void urd__symbols_close(void)

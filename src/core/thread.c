@@ -12,7 +12,6 @@
 #include "core/thread.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 #include "base/atomic.h"
 #include "base/lock.h"
@@ -70,7 +69,7 @@ static void join_ended(void)
     urd__unlock(&ended.lock);
     for (thread *next; list; list = next) {
         next = list->next;
-        urd__os_thread_join(list->id);
+        urd__os_thread_join(&list->os);
         urd__os_free(list);
     }
 }
@@ -85,14 +84,12 @@ int urd__thread_run(void (*run)(urd__task *self, void *arg), void *arg)
     fresh->arg = arg;
     urd__add_ar(&ended.live, 1);
     urd__lock(&fresh->starting);
-    pthread_t id;
-    int rc = urd__os_thread_start(&id, 0, thread_main, fresh);
+    int rc = urd__os_thread_start(&fresh->os, 0, thread_main, fresh);
     if (rc) {
         urd__sub_ar(&ended.live, 1);
         urd__os_free(fresh);
         return rc;
     }
-    fresh->id = id;
     urd__unlock(&fresh->starting);
     return 0;
 }

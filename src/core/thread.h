@@ -6,19 +6,18 @@
 #ifndef URD_CORE_THREAD_H
 #define URD_CORE_THREAD_H
 
-#include <pthread.h>
-
+#include "base/os.h"
 #include "core/job.h"
 #include "core/task.h"
 
 typedef struct urd__thread {
     urd__link link;           /* under urd__running_threads.lock */
     struct urd__thread *next; /* in the list of those that have ended, under its lock */
-    pthread_t id;             /* set by the starter, before the thread can end: under `starting` */
+    urd__os_thread os;        /* set by the starter, before the thread can end: under `starting` */
     pid_t number;             /* the kernel's; set by itself */
     void (*run)(urd__task *self, void *arg); /* these two set before the thread starts */
     void *arg;
-    int starting;   /* a lock the starter holds until `id` is set */
+    int starting;   /* a lock the starter holds until `os` is set */
     urd__task task; /* the thread's own */
 } urd__thread;
 

@@ -6,8 +6,7 @@
 #ifndef URD_CORE_WORKER_H
 #define URD_CORE_WORKER_H
 
-#include <pthread.h>
-
+#include "base/os.h"
 #include "core/deque.h"
 #include "core/job.h"
 #include "core/stack.h"
@@ -40,7 +39,7 @@ typedef struct urd__worker {
     urd__job_cache jobs;
     urd__task idle;   /* the scheduling loop itself */
     void *dead_fiber; /* ThreadSanitizer's, of the task that ended last */
-    pthread_t thread;
+    urd__os_thread thread;
     void *signal_stack; /* on which a stack overflow is reported */
 
     /* Shared. */

@@ -82,7 +82,7 @@ static struct {
     int connection;           /* set before `ready` */
     int event;                /* set before `ready`; wakes the reaper */
     int cores;                /* set before `ready`; of the affinity mask */
-    pthread_t reaper;         /* under starting */
+    urd__os_thread reaper;    /* under starting */
 
     int lock;      /* guards what follows */
     urd__link all; /* processes whose end is awaited */
@@ -518,7 +518,7 @@ static void stop_reaper(void)
     proc.stopping = true;
     urd__unlock(&proc.lock);
     urd__os_event_set(proc.event);
-    urd__os_thread_join(proc.reaper);
+    urd__os_thread_join(&proc.reaper);
     urd__os_close(proc.event);
     urd__os_close(proc.connection);
     proc.stopping = false;

@@ -54,10 +54,10 @@ static void *dump_main(void *arg)
 int urd__dump_apart(urd__dump_fn *fn, void *arg, urd__out *out)
 {
     request r = {fn, arg, out};
-    pthread_t thread;
+    urd__os_thread thread;
     int rc = urd__os_thread_start(&thread, URD__DUMP_STACK_BYTES, dump_main, &r);
     if (rc == 0)
-        urd__os_thread_join(thread);
+        urd__os_thread_join(&thread);
     return rc;
 }
 

@@ -36,7 +36,7 @@ static struct {
     int asked;         /* atomic, futex: bits */
     int lock;          /* guards what follows */
     bool running;
-    pthread_t thread;
+    urd__os_thread thread;
 } monitor;
 
 /* Of the monitor's thread alone. */
@@ -175,5 +175,5 @@ void urd__monitor_stop(void)
     if (!running)
         return;
     ask(STOP);
-    urd__os_thread_join(monitor.thread);
+    urd__os_thread_join(&monitor.thread);
 }

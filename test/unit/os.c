@@ -195,10 +195,10 @@ static void *play(void *arg)
 TEST(a_wake_ends_a_wait)
 {
     int first = 0, second = 1;
-    pthread_t thread;
+    urd__os_thread thread;
     CHECK_EQ(urd__os_thread_start(&thread, 0, play, &second), 0);
     play(&first);
-    urd__os_thread_join(thread);
+    urd__os_thread_join(&thread);
     CHECK_EQ(ball, 0);
 }
 
@@ -227,9 +227,9 @@ static void *look(void *arg)
 static struct seen look_in_thread(size_t stack_bytes)
 {
     struct seen seen = {0};
-    pthread_t thread;
+    urd__os_thread thread;
     CHECK_EQ(urd__os_thread_start(&thread, stack_bytes, look, &seen), 0);
-    urd__os_thread_join(thread);
+    urd__os_thread_join(&thread);
     return seen;
 }
 
@@ -296,7 +296,7 @@ TEST(under_a_small_stack_limit_nothing_below_the_main_frame_is_sure)
 
 TEST(a_thread_with_too_small_a_stack_is_refused)
 {
-    pthread_t thread;
+    urd__os_thread thread;
     CHECK_EQ(urd__os_thread_start(&thread, 1, look, NULL), -EINVAL);
 }
 
@@ -426,13 +426,14 @@ TEST(threads_of_ours_are_told_from_the_programs)
     if (test_under_slow_tool())
         SKIP("the tool has threads of its own");
     int seen = 0;
-    pthread_t thread;
+    urd__os_thread thread;
+    pthread_t foreign;
     CHECK_EQ(urd__os_threads_foreign(), 1);
     CHECK_EQ(urd__os_thread_start(&thread, 0, count_foreign, &seen), 0);
-    urd__os_thread_join(thread);
+    urd__os_thread_join(&thread);
     CHECK_EQ(seen, 1);
-    CHECK_EQ(pthread_create(&thread, NULL, count_foreign, &seen), 0);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(pthread_create(&foreign, NULL, count_foreign, &seen), 0);
+    CHECK_EQ(pthread_join(foreign, NULL), 0);
     CHECK_EQ(seen, 2);
 }
 
