@@ -107,6 +107,8 @@ int urd__thread_start(urd__job *job)
     int rc = urd__thread_run(run_job, job);
     if (rc)
         urd__runtime_outside(-1);
+    else if (urd__worker_self)
+        urd__worker_self->gave_way = true;
     return rc;
 }
 
