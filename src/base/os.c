@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <linux/perf_event.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,6 +354,11 @@ long urd__os_read_pieces(pid_t pid, const uintptr_t *from, size_t count, void *t
         remote[i] = (struct iovec){(void *)from[i], size}; // NOLINT(performance-no-int-to-ptr)
     long n = syscall(SYS_process_vm_readv, pid ? pid : getpid(), &local, 1UL, remote, count, 0UL);
     return n < 0 ? 0 : n / (long)size;
+}
+
+int urd__os_perf_open(const void *attr, pid_t tid, int cpu)
+{
+    return result(syscall(SYS_perf_event_open, attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC));
 }
 
 int urd__os_signal_stack(void *on, size_t size)

@@ -92,6 +92,11 @@ int urd__os_read_memory(pid_t pid, uintptr_t from, void *to, size_t size);
 long urd__os_read_pieces(pid_t pid, const uintptr_t *from, size_t count, void *to, size_t size);
 enum { OS_PIECES_MAX = 512 };
 
+/* A performance event of a thread; attr is a struct perf_event_attr, cpu -1: wherever it runs.  Its
+ * descriptor, closed on exec; or a negative errno: -EACCES, -EPERM, -ENOSYS it is not allowed,
+ * -ENOENT there is none of the kind. */
+int urd__os_perf_open(const void *attr, pid_t tid, int cpu);
+
 /* Asks a thread what it does; of no use to anybody else, so programs do not have it. */
 enum { OS_SAMPLE_SIGNAL = 16 /* SIGSTKFLT */ };
 

@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@
     X(dwfl_linux_proc_find_elf)                                                                    \
     X(dwfl_standard_find_debuginfo)                                                                \
     X(dwfl_linux_proc_report)                                                                      \
+    X(dwfl_linux_proc_maps_report)                                                                 \
     X(dwfl_report_end)                                                                             \
     X(dwfl_addrmodule)                                                                             \
     X(dwfl_module_addrinfo)                                                                        \
@@ -97,6 +99,19 @@ struct Dwfl *urd__dw_open(pid_t pid)
         return dwfl;
     dw.dwfl_end(dwfl);
     return NULL;
+}
+
+struct Dwfl *urd__dw_open_maps(const char *maps)
+{
+    Dwfl *dwfl = have() ? dw.dwfl_begin(&dw.callbacks) : NULL;
+    FILE *file = dwfl ? fmemopen((void *)(uintptr_t)maps, strlen(maps), "r") : NULL;
+    bool good = file && dw.dwfl_linux_proc_maps_report(dwfl, file) == 0 &&
+                dw.dwfl_report_end(dwfl, NULL, NULL) == 0;
+    if (file)
+        fclose(file);
+    if (!good && dwfl)
+        dw.dwfl_end(dwfl);
+    return good ? dwfl : NULL;
 }
 
 void urd__dw_close(struct Dwfl *dwfl)
@@ -226,6 +241,12 @@ int urd__dw_unwind(struct Dwfl *dwfl, urd__dw_stack *stack, uint64_t *pcs, int m
 struct Dwfl *urd__dw_open(pid_t pid)
 {
     (void)pid;
+    return NULL;
+}
+
+struct Dwfl *urd__dw_open_maps(const char *maps)
+{
+    (void)maps;
     return NULL;
 }
 

@@ -19,6 +19,8 @@ struct Dwfl;
 
 /* NULL: there is no libdw, or that process cannot be seen. */
 struct Dwfl *urd__dw_open(pid_t pid);
+/* The same for a process that has ended, from what its /proc/PID/maps said. */
+struct Dwfl *urd__dw_open_maps(const char *maps);
 void urd__dw_close(struct Dwfl *dwfl); /* the names that were found go with it; NULL: nothing */
 
 /* Fill in what is known. */

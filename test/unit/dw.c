@@ -5,6 +5,7 @@
  */
 #include "core/dw.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,6 +42,22 @@ TEST(an_address_of_nothing_has_no_name)
 TEST(a_process_that_is_not_there_cannot_be_opened)
 {
     CHECK(!urd__dw_open(0x7ffffffe));
+}
+
+TEST(what_maps_said_is_enough_for_names)
+{
+    static char maps[256 * 1024];
+    FILE *file = fopen("/proc/self/maps", "re");
+    CHECK(file && fread(maps, 1, sizeof maps - 1, file) > 0);
+    fclose(file);
+    struct Dwfl *dwfl = urd__dw_open_maps(maps);
+    if (!dwfl)
+        SKIP("no libdw");
+    urd__symbol symbol = {0};
+    urd__dw_look_up(dwfl, &symbol, (uintptr_t)&variable);
+    CHECK_STR(symbol.name, "variable");
+    urd__dw_close(dwfl);
+    urd__dw_close(urd__dw_open_maps("no line of maps\n"));
 }
 
 static bool read_nothing(void *arg, uint64_t address, uint64_t *out)

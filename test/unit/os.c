@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -458,4 +459,19 @@ TEST(a_barrier_in_all_threads_can_be_made_once_it_is_opened)
         SKIP("this kernel or emulator has no membarrier: %d", -rc);
     urd__os_barrier_all();
     CHECK_EQ(urd__os_barrier_open(), 0);
+}
+
+TEST(an_event_is_a_descriptor_or_a_reason)
+{
+    struct perf_event_attr attr = {.size = sizeof attr,
+                                   .type = PERF_TYPE_SOFTWARE,
+                                   .config = PERF_COUNT_SW_TASK_CLOCK,
+                                   .exclude_kernel = 1};
+    int fd = urd__os_perf_open(&attr, 0, -1);
+    if (fd >= 0)
+        close(fd);
+    else
+        CHECK(fd == -EACCES || fd == -EPERM || fd == -ENOSYS || fd == -ENOENT);
+    attr.type = 0x7ffffff0; /* there is none of the kind, or none is allowed */
+    CHECK_LT(urd__os_perf_open(&attr, 0, -1), 0);
 }
