@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/advise_proc.h"
+#include "cli/advise_stack.h"
 #include "cli/advise_start.h"
 #include "cli/compare.h"
 #include "cli/text.h"
@@ -34,6 +35,7 @@ static const char help[] =
     "  --interval MS    between two looks; default 8, and more where looking costs more than 1 %\n"
     "  --json[=FILE]    write JSON to FILE, or to stdout and no report\n"
     "  --html FILE      also write a page with the timeline of every thread\n"
+    "  --deep           also count instructions, cache misses and switches, where that is allowed\n"
     "  --watch          show what each thread does while it runs\n"
     "  --try            COMMAND is a file of jobs (.c or .so): then also run urd compare on it\n"
     "\n"
@@ -65,6 +67,8 @@ static bool read_option(urd__advise_options *o, int argc, char **argv, int *at)
         return o->live = true;
     if (strcmp(word, "--try") == 0)
         return o->try = true;
+    if (strcmp(word, "--deep") == 0)
+        return o->deep = true;
     if (urd__is_option(word, "--json")) {
         read_json(o, argc, argv, at);
         return true;
@@ -233,6 +237,7 @@ static int advise(urd__advise_options *o)
     advice.time_up = end.time_up;
     if (!end.time_up)
         look_at_the_left(&advice, &watched);
+    urd__name_places(&watched);
     urd__advice_make(&advice);
     bool told = tell(o, &advice);
     urd__watched_free(&watched);

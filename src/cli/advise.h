@@ -104,10 +104,13 @@ typedef struct urd__fd {
 typedef struct urd__place {
     urd__state state;
     double ns;
+    int stack;              /* number of what was kept of it; 0: nothing */
     char text[PLACE_BYTES]; /* function, line, file; "" for none */
 } urd__place;
 
 struct urd__python;
+struct urd__slot;
+struct urd__code; /* where its files lie in its memory */
 
 typedef struct urd__process {
     pid_t pid, parent;
@@ -124,12 +127,17 @@ typedef struct urd__process {
     int64_t memory, resident; /* peaks: PSS and RSS, bytes */
     double touched_rate;      /* bytes a second of other memory than before; -1: not known */
     int64_t touch_begun;      /* a time; 0: not now */
+    int64_t touch_cpu;        /* that it had used by then */
     int touch_tries;
     int64_t next_touch;
     struct urd__python *python; /* owned; NULL: none */
     int python_tries;
+    struct urd__code *code; /* owned; NULL: not asked for yet */
     urd__fd fds[FDS_MAX];
     double in[STATES];
+    urd__sum sum;
+    struct urd__slot *slots; /* owned; NULL: one thread so far, or too many such processes */
+    int64_t slotted_from;    /* a time */
 } urd__process;
 
 /* A thread, and what the last look at it found. */
@@ -178,12 +186,25 @@ typedef struct urd__lock_seen {
         int waiting[STATES]; /* looks by what the holder itself did */
     } holder[HOLDERS_MAX];
     double ns; /* of all waiters */
+    int stack; /* of a place, as there */
     char place[PLACE_BYTES];
 } urd__lock_seen;
 
 /* ---- the watch ------------------------------------------------------------------------------- */
 
-enum { SLOTS = 64, WINDOWS_MAX = 512, PHASES_MAX = 4 };
+/* What the processor and the kernel count, with --deep. */
+typedef enum urd__counter {
+    COUNTER_INSTRUCTIONS,
+    COUNTER_CYCLES,
+    COUNTER_MISSES, /* of the last cache */
+    COUNTER_SWITCHES,
+    COUNTER_MIGRATIONS, /* from core to core */
+    COUNTER_FAULTS,     /* of pages */
+    COUNTERS
+} urd__counter;
+
+enum { SLOTTED_MAX = 64 }; /* processes of several threads that have slots of their own */
+enum { SLOTS = 256, WINDOWS_MAX = 512, PHASES_MAX = 4 };
 
 typedef struct urd__slot {
     int64_t index; /* which stretch of time this is; -1: none */
@@ -192,6 +213,8 @@ typedef struct urd__slot {
 } urd__slot;
 
 typedef struct urd__map urd__map; /* of thread numbers to threads */
+typedef struct urd__stacks urd__stacks;
+typedef struct urd__perf urd__perf;
 
 /* Of a thread that is alive: what must be read often, close together. */
 typedef struct urd__live {
@@ -212,7 +235,14 @@ typedef struct urd__watched {
     int threads_most, processes_most; /* alive at once */
     int lines_given;
     urd__map *map;
-    bool rescan; /* a thread has ended: see what has become of its process */
+    urd__stacks *stacks; /* NULL: none kept yet */
+    urd__perf *perf;     /* NULL: none now */
+    int perf_refused;    /* errno: why it is not told where threads run; 0: it is */
+    bool deep;           /* counters were asked for */
+    double counted[COUNTERS];
+    int counter_refused[COUNTERS]; /* errno; 0: it was counted */
+    int64_t root_ended;            /* when it was first seen to have; 0: not yet */
+    bool rescan;                   /* a thread has ended: see what has become of its process */
     bool ending;
     int64_t last_pid, next_discovery, discovery_allowed;
     int loadavg_fd;
@@ -220,6 +250,7 @@ typedef struct urd__watched {
     int lock_count;
     /* time */
     urd__slot slots[SLOTS];
+    int slotted;                 /* processes that have slots */
     int64_t slot_ns, slots_done; /* index of the first that is not yet closed */
     urd__sum windows[WINDOWS_MAX];
     int window_count, window_fold; /* slots that make up a window; 1, 2, 4 ... */
@@ -228,6 +259,8 @@ typedef struct urd__watched {
     /* cost */
     int64_t looks, ticks;
     int64_t own_cpu_begun, own_cpu;
+    int64_t cpu_last; /* own, as the last tick ended */
+    int64_t apart;    /* own CPU since then of what pauses for itself */
     int64_t interval, pause_most;
     int64_t next_name, names; /* of places: they cost more than a look */
     int64_t memory_peak, next_memory;
@@ -262,7 +295,11 @@ void urd__map_remove(urd__map *map, int key);
 struct urd__python_frame;
 /* A Python thread's innermost frames, unless that would cost too much now: then -1. */
 int urd__look_frames(urd__watched *w, urd__thread *thread, struct urd__python_frame *out, int max);
+/* A thread was at a place for so long. */
+void urd__look_place(urd__thread *thread, urd__state state, int stack, const char *text, double ns);
 void urd__look_at_thread(urd__watched *w, urd__thread *thread, int live_index);
+/* CPU time of the calling thread, ns. */
+int64_t urd__look_cpu(void);
 /* Look where it is time to; returns when to come back. */
 int64_t urd__look(urd__watched *w, int64_t now);
 void urd__look_at_all(urd__watched *w);
@@ -271,6 +308,8 @@ void urd__look_end(urd__watched *w, int64_t now); /* nothing is looked at after 
 /* advise_sum.c */
 void urd__sum_begin(urd__watched *w, int64_t now);
 void urd__sum_add(urd__watched *w, urd__thread *thread, int64_t to, const double *in);
+/* It has a second thread from now on. */
+void urd__sum_slot_process(urd__watched *w, urd__process *process, int64_t now);
 void urd__sum_close(urd__watched *w, int64_t until); /* no more is added for times before */
 void urd__sum_merge(urd__sum *to, const urd__sum *from);
 void urd__sum_whole(const urd__watched *w, urd__sum *out);
@@ -319,8 +358,10 @@ typedef struct urd__facts {
     bool hidden;
     double touched_rate; /* bytes a second; -1: not known */
     double cache_bytes;
-    double switches_rate; /* a second, of the threads that compute */
-    double turns;         /* part of their lives in which these wait for each other */
+    double instructions, misses; /* a cycle, and a thousand instructions; 0: not counted */
+    double switches_rate;        /* a second, of the threads that compute */
+    double parallel; /* that run at once, as it would be if others did not want the cores */
+    double turns;    /* part of their lives in which these wait for each other */
 } urd__facts;
 
 typedef struct urd__opinion {
@@ -355,7 +396,7 @@ typedef struct urd__advice {
     int cores;
     urd__facts facts;
     urd__opinion opinion;
-    int phase_count;
+    int phase_count, main_phase; /* the longest, without the start; -1: none */
     urd__phase_seen phases[PHASES_MAX];
     int64_t threads_missed; /* by the watch */
     double other_cores;
@@ -371,6 +412,8 @@ typedef struct urd__advice {
     bool time_up;
 } urd__advice;
 
+urd__opinion urd__advice_of_process(const urd__watched *w, const urd__process *process);
+urd__opinion urd__advice_of_thread(const urd__watched *w, const urd__thread *thread);
 void urd__advice_make(urd__advice *advice); /* advise_facts.c: from what was watched */
 void urd__advice_say(urd__advice *advice);  /* advise_say.c */
 

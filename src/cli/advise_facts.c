@@ -11,7 +11,7 @@
 
 static const double computes_from = 0.05; /* of all CPU, to count as a thread that computes */
 static const double loop_waits = 0.08;    /* of the time, in a loop that matters */
-static const double main_phase = 0.80;    /* of the time, to speak for the whole */
+static const double main_phase = 0.72;    /* of the time, to speak for the whole */
 static const double start_phase = 0.35;   /* at most, to be no more than the start */
 static const double start_longest = 3e9;  /* the same, ns */
 static const double least_phase = 0.12;   /* of the time, to be worth a word */
@@ -35,14 +35,26 @@ static urd__language language_of(const urd__watched *w)
     return best;
 }
 
-static void look_at_threads(const urd__watched *w, urd__facts *f)
+static double life_of(const double *in)
+{
+    double all = 0;
+    for (int i = 0; i < STATES; i++)
+        all += in[i];
+    return all;
+}
+
+/* Of one process, or (NULL) of all. */
+static void look_at_threads(const urd__watched *w, const urd__process *process, urd__facts *f)
 {
     double all = 0, turns = 0, lives = 0, switches = 0;
     for (int i = 0; i < w->thread_count; i++)
-        all += w->threads[i]->in[STATE_RUN];
+        if (!process || w->threads[i]->process == process)
+            all += w->threads[i]->in[STATE_RUN];
     for (int i = 0; i < w->thread_count; i++) {
         const urd__thread *t = w->threads[i];
         const double *in = t->in;
+        if (process && t->process != process)
+            continue;
         f->threads -= t->service;
         if (all > 0 && in[STATE_RUN] > f->largest * all)
             f->largest = in[STATE_RUN] / all;
@@ -52,25 +64,40 @@ static void look_at_threads(const urd__watched *w, urd__facts *f)
             continue;
         f->computing++;
         turns += in[STATE_WORK];
+        f->parallel += in[STATE_RUN] / (life_of(in) - in[STATE_READY]);
         switches += (double)t->switches;
-        for (int s = 0; s < STATES; s++)
-            lives += in[s];
+        lives += life_of(in);
     }
     f->turns = lives > 0 ? turns / lives : 0;
     f->switches_rate = lives > 0 ? switches / lives * (double)URD_SECOND : 0;
 }
 
+static double usable_cores(void)
+{
+    urd_about about;
+    urd_about_get(&about);
+    return about.workers;
+}
+
+static void gather_counted(const urd__watched *w, urd__facts *f)
+{
+    const double *counted = w->counted;
+    if (!w->deep || counted[COUNTER_CYCLES] <= 0 || counted[COUNTER_INSTRUCTIONS] <= 0)
+        return;
+    f->instructions = counted[COUNTER_INSTRUCTIONS] / counted[COUNTER_CYCLES];
+    f->misses = counted[COUNTER_MISSES] / counted[COUNTER_INSTRUCTIONS] * 1000;
+}
+
 static void gather(const urd__watched *w, urd__facts *f)
 {
     *f = (urd__facts){.touched_rate = -1, .cache_bytes = (double)w->cache_bytes};
-    urd_about about;
-    urd_about_get(&about);
-    f->cores = about.workers;
+    f->cores = usable_cores();
+    gather_counted(w, f);
     f->processes = w->process_count;
     f->threads = w->threads_most;
     f->language = language_of(w);
     urd__sum_whole(w, &f->sum);
-    look_at_threads(w, f);
+    look_at_threads(w, NULL, f);
     double most = 0;
     for (int i = 0; i < w->process_count; i++) {
         const urd__process *process = w->processes[i];
@@ -80,6 +107,38 @@ static void gather(const urd__watched *w, urd__facts *f)
             f->touched_rate = process->touched_rate;
         }
     }
+}
+
+urd__opinion urd__advice_of_process(const urd__watched *w, const urd__process *process)
+{
+    urd__facts f = {.cores = usable_cores(),
+                    .processes = 1,
+                    .threads = process->threads_seen,
+                    .language = process->language,
+                    .sum = process->sum,
+                    .hidden = process->hidden,
+                    .touched_rate = process->touched_rate,
+                    .cache_bytes = (double)w->cache_bytes};
+    if (process->threads_seen > 1 && !process->slots)
+        urd__sum_of(&f.sum, (double)((process->ended ? process->ended : w->ended) - process->born),
+                    process->in, process->in);
+    look_at_threads(w, process, &f);
+    return urd__judge(&f);
+}
+
+urd__opinion urd__advice_of_thread(const urd__watched *w, const urd__thread *thread)
+{
+    urd__facts f = {.cores = usable_cores(),
+                    .processes = 1,
+                    .threads = 1,
+                    .computing = 1,
+                    .largest = 1,
+                    .language = thread->process->language,
+                    .loop = thread->loop,
+                    .touched_rate = thread->process->touched_rate,
+                    .cache_bytes = (double)w->cache_bytes};
+    urd__sum_of(&f.sum, life_of(thread->in), thread->in, thread->in);
+    return urd__judge(&f);
 }
 
 static void judge_phases(urd__advice *advice)
@@ -127,13 +186,19 @@ static bool computing(urd__nature nature)
            nature == NATURE_GIL || nature == NATURE_TURNS;
 }
 
+/* Time without a core, because others had them, makes nothing longer. */
+static double own_time(const urd__sum *sum)
+{
+    return sum->ran + sum->span - sum->active;
+}
+
 /* Loading a program, and its language's runtime, is not what it is for. */
 static bool is_start(const urd__advice *advice, int i)
 {
     const urd__sum *sum = &advice->phases[i].sum;
     urd__nature nature = advice->phases[i].opinion.nature;
-    return i == 0 && sum->span < start_phase * advice->facts.sum.span &&
-           sum->span < start_longest &&
+    return i == 0 && own_time(sum) < start_phase * own_time(&advice->facts.sum) &&
+           own_time(sum) < start_longest &&
            (computing(nature) || nature == NATURE_MIXED || nature == NATURE_UNKNOWN ||
             nature == NATURE_SHORT || nature == NATURE_PIPE || nature == NATURE_DISK);
 }
@@ -149,23 +214,24 @@ static void judge_whole(urd__advice *advice)
         const urd__sum *sum = &advice->phases[i].sum;
         if (is_start(advice, i))
             continue;
-        span += sum->span;
-        if (longest < 0 || sum->span > advice->phases[longest].sum.span)
+        span += own_time(sum);
+        if (longest < 0 || own_time(sum) > own_time(&advice->phases[longest].sum))
             longest = i;
     }
     for (int i = 0; i < advice->phase_count; i++) {
         const urd__phase_seen *phase = &advice->phases[i];
-        if (is_start(advice, i) || phase->sum.span < least_phase * span)
+        if (is_start(advice, i) || own_time(&phase->sum) < least_phase * span)
             continue;
         worth++;
         one_family = one_family && computing(phase->opinion.nature);
     }
+    advice->main_phase = longest;
     advice->opinion = urd__judge(&advice->facts);
     if (longest < 0 || advice->phase_count < 2 || advice->opinion.nature == NATURE_SHORT ||
         (one_family && computing(advice->opinion.nature)))
         return;
     const urd__phase_seen *main = &advice->phases[longest];
-    if (main->sum.span >= main_phase * span || worth < 2) {
+    if (own_time(&main->sum) >= main_phase * span || worth < 2) {
         advice->opinion = main->opinion;
         return;
     }

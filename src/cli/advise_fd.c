@@ -3,8 +3,9 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * A pipe of which the process has both ends, and a pair of sockets (their inodes are neighbours),
- * are how an event loop wakes itself: who waits for them alone waits for nothing outside.
+ * A pipe of which the process has both ends, and a pair of sockets, are how an event loop wakes
+ * itself, or is told by its parent or child what to do: who waits for them alone waits for nothing
+ * outside.  A pair's peer is, as the kernel has it, the process that made it.
  */
 #include "cli/advise_fd.h"
 
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cli/advise_proc.h"
@@ -74,13 +74,6 @@ int urd__fd_epoll(pid_t pid, int fd, int *out, int max)
     return urd__proc_read(path, text, sizeof text) > 0 ? urd__fd_parse_epoll(text, out, max) : 0;
 }
 
-/* The number in "socket:[123]". */
-static unsigned long inode_of(const char *link)
-{
-    const char *open = strchr(link, '[');
-    return open ? strtoul(open + 1, NULL, 10) : 0;
-}
-
 static long read_link(pid_t pid, int fd, char *out)
 {
     char path[PATH_BYTES];
@@ -90,28 +83,13 @@ static long read_link(pid_t pid, int fd, char *out)
     return bytes;
 }
 
-static bool is_local(pid_t pid, int fd)
-{
-    char path[PATH_BYTES], protocol[32] = "";
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd);
-    return getxattr(path, "system.sockprotoname", protocol, sizeof protocol - 1) > 0 &&
-           begins(protocol, "UNIX");
-}
-
-/* Is the other end, the same pipe or the socket next to it, open in the process too?  Such ends are
- * opened together, so their descriptors are near. */
+/* Is the other end of the pipe open in the process too?  Such ends are opened together, so their
+ * descriptors are near. */
 static bool has_other_end(pid_t pid, int fd, const char *link)
 {
-    unsigned long inode = inode_of(link);
-    bool pipe = begins(link, "pipe:");
     for (int other = fd > OWN_FDS_MAX ? fd - OWN_FDS_MAX : 0; other < fd + 8; other++) {
         char second[LINK_BYTES];
-        if (other == fd || read_link(pid, other, second) <= 0)
-            continue;
-        unsigned long near = inode_of(second);
-        if (pipe ? strcmp(link, second) == 0
-                 : begins(second, "socket:") && (near == inode + 1 || near + 1 == inode) &&
-                       is_local(pid, other))
+        if (other != fd && read_link(pid, other, second) > 0 && strcmp(link, second) == 0)
             return true;
     }
     return false;
@@ -124,12 +102,20 @@ static int option_of(int socket, int name)
     return getsockopt(socket, SOL_SOCKET, name, &value, &bytes) == 0 ? value : -1;
 }
 
+static pid_t peer_of(int socket)
+{
+    struct ucred peer = {0};
+    socklen_t bytes = sizeof peer;
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 ? peer.pid : 0;
+}
+
 /* Asked from the socket itself, of which we take a second descriptor for a moment.  The tables in
  * /proc/PID/net would do too, but to read one takes the kernel milliseconds. */
-static urd__fd_kind socket_kind(pid_t pid, int fd, const char *link)
+static urd__fd_kind socket_kind(const urd__process *of, int fd)
 {
-    int process = pidfd_open(pid, 0);
+    int process = pidfd_open(of->pid, 0);
     int copy = process >= 0 ? pidfd_getfd(process, fd, 0) : -1;
+    pid_t peer = copy >= 0 ? peer_of(copy) : 0;
     bool listens = copy >= 0 && option_of(copy, SO_ACCEPTCONN) == 1;
     bool local = copy >= 0 && option_of(copy, SO_DOMAIN) == AF_UNIX;
     if (copy >= 0)
@@ -140,11 +126,12 @@ static urd__fd_kind socket_kind(pid_t pid, int fd, const char *link)
         return FD_LISTENING;
     if (!local)
         return FD_SOCKET;
-    return has_other_end(pid, fd, link) ? FD_PIPE_OWN : FD_LOCAL;
+    return peer == of->pid || peer == of->parent ? FD_PIPE_OWN : FD_LOCAL;
 }
 
-static void find_out(pid_t pid, urd__fd *out)
+static void find_out(const urd__process *process, urd__fd *out)
 {
+    pid_t pid = process->pid;
     char link[LINK_BYTES];
     out->kind = FD_OTHER;
     out->name[0] = '\0';
@@ -152,7 +139,7 @@ static void find_out(pid_t pid, urd__fd *out)
         return;
     out->kind = urd__fd_kind_of_link(link);
     if (out->kind == FD_SOCKET)
-        out->kind = socket_kind(pid, out->fd, link);
+        out->kind = socket_kind(process, out->fd);
     if (out->kind == FD_PIPE && has_other_end(pid, out->fd, link))
         out->kind = FD_PIPE_OWN;
     const char *slash = strrchr(link, '/');
@@ -166,7 +153,7 @@ const urd__fd *urd__fd_of(urd__process *process, int fd, int64_t now)
     if (slot->until > now && slot->fd == fd)
         return slot;
     slot->fd = fd;
-    find_out(process->pid, slot);
+    find_out(process, slot);
     slot->until = now + remembered;
     return slot;
 }

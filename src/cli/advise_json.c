@@ -90,6 +90,16 @@ static json_t *line_of(const urd__watched *w, const urd__thread *thread)
     return list;
 }
 
+static void add_class(json_t *out, const urd__opinion *o, bool for_page)
+{
+    set(out, "class", json_string(urd__nature_word(o->nature)));
+    set(out, "model", o->fit == FIT_NONE ? json_null() : json_string(urd__fit_word(o->fit)));
+    if (for_page) {
+        set(out, "class_name", json_string(urd__nature_name(o->nature)));
+        set(out, "model_name", json_string(urd__fit_name(o->fit)));
+    }
+}
+
 static json_t *thread_of(const urd__watched *w, const urd__thread *t, bool for_page)
 {
     json_t *out = json_object();
@@ -100,6 +110,8 @@ static json_t *thread_of(const urd__watched *w, const urd__thread *t, bool for_p
     urd__json_time(out, "ended_ns", t->ended ? t->ended - w->begun : -1);
     set(out, "time_ns", times_of(t->in));
     set(out, "switches", json_integer(t->switches));
+    urd__opinion opinion = urd__advice_of_thread(w, t);
+    add_class(out, &opinion, for_page);
     set(out, "places", places_of(t));
     if (for_page)
         set(out, "line", line_of(w, t));
@@ -121,8 +133,12 @@ static json_t *processes_of(const urd__watched *w, bool for_page)
         set(one, "started_ns", json_integer(p->born - w->begun));
         urd__json_time(one, "ended_ns", p->ended ? p->ended - w->begun : -1);
         urd__json_time(one, "memory_peak_bytes", p->memory > 0 ? p->memory : -1);
+        set(one, "touched_bytes_per_second",
+            p->touched_rate >= 0 ? json_integer((int64_t)p->touched_rate) : json_null());
         set(one, "hidden", json_boolean(p->hidden));
         set(one, "time_ns", times_of(p->in));
+        urd__opinion opinion = urd__advice_of_process(w, p);
+        add_class(one, &opinion, for_page);
         for (int t = 0; t < w->thread_count && told < THREADS_TOLD_MAX; t++)
             if (w->threads[t]->process == p) {
                 json_array_append_new(threads, thread_of(w, w->threads[t], for_page));
@@ -147,8 +163,7 @@ static json_t *sum_of(const urd__sum *s)
 
 static void add_opinion(json_t *out, const urd__opinion *o, bool for_page)
 {
-    set(out, "class", json_string(urd__nature_word(o->nature)));
-    set(out, "model", o->fit == FIT_NONE ? json_null() : json_string(urd__fit_word(o->fit)));
+    add_class(out, o, for_page);
     urd__json_share(out, "active", o->active);
     urd__json_share(out, "cores_wanted", o->cores_wanted);
     urd__json_share(out, "lock_share", o->lock_share);
@@ -157,10 +172,6 @@ static void add_opinion(json_t *out, const urd__opinion *o, bool for_page)
     urd__json_share(out, "speedup_here", o->speedup_here);
     urd__json_share(out, "speedup_more", o->speedup_more);
     set(out, "more_cores", json_integer(o->more_cores));
-    if (for_page) {
-        set(out, "class_name", json_string(urd__nature_name(o->nature)));
-        set(out, "model_name", json_string(urd__fit_name(o->fit)));
-    }
 }
 
 static json_t *phases_of(const urd__advice *a, bool for_page)
@@ -232,6 +243,17 @@ static json_t *watch_of(const urd__advice *a)
     set(out, "threads", json_integer(w->thread_count + a->threads_missed));
     set(out, "threads_missed", json_integer(a->threads_missed));
     urd__json_share(out, "other_cores", a->other_cores);
+    return out;
+}
+
+static json_t *counted_of(const urd__watched *w)
+{
+    static const char *const words[COUNTERS] = {"instructions", "cycles",     "cache_misses",
+                                                "switches",     "migrations", "page_faults"};
+    json_t *out = json_object();
+    for (int i = 0; i < COUNTERS; i++)
+        set(out, words[i],
+            w->deep && w->counted[i] >= 0 ? json_integer((int64_t)w->counted[i]) : json_null());
     return out;
 }
 
@@ -307,6 +329,7 @@ char *urd__advice_json(const urd__advice *a, bool for_page)
     set(root, "watch", watch_of(a));
     set(root, "whole", sum_of(&a->facts.sum));
     set(root, "locks", locks_of(a->watched));
+    set(root, "counted", counted_of(a->watched));
     set(root, "processes", processes_of(a->watched, for_page));
     if (for_page) {
         for (int i = 0; i < STATES; i++)

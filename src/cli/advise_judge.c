@@ -31,6 +31,8 @@ static const double turns_wait = 0.25;    /* and the others wait so much */
 static const double turns_rate = 40;      /* switches a second */
 static const double memory_rate = 2e9;    /* bytes a second that come from memory */
 static const double memory_caches = 1.5;  /* times the cache, in a tenth of a second */
+static const double memory_misses = 10;   /* in a thousand instructions, where they are counted */
+static const double memory_instructions = 1; /* a cycle, at most */
 static const double mostly = 0.5;
 
 static double share(double part, double whole)
@@ -82,16 +84,20 @@ static urd__nature nature_of_wait(urd__state state)
     }
 }
 
+/* Those that stand ready because others have the cores are no sign of work that goes on at once:
+ * the holder of a lock may be among them. */
 static bool takes_turns(const urd__facts *f, const urd__opinion *o)
 {
     /* Go's runtime moves one goroutine from thread to thread, which looks the same. */
     return f->language != LANGUAGE_GO && f->computing >= 2 && o->active > mostly &&
-           o->cores_wanted <= turns_cores && f->largest <= turns_largest &&
-           f->turns >= turns_wait && f->switches_rate >= turns_rate;
+           f->parallel <= turns_cores && f->largest <= turns_largest && f->turns >= turns_wait &&
+           f->switches_rate >= turns_rate;
 }
 
 static bool from_memory(const urd__facts *f)
 {
+    if (f->instructions > 0)
+        return f->misses >= memory_misses && f->instructions < memory_instructions;
     return f->touched_rate >= memory_rate && f->touched_rate / 10 >= memory_caches * f->cache_bytes;
 }
 

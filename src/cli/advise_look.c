@@ -26,16 +26,18 @@
 #include "cli/advise.h"
 #include "cli/advise_call.h"
 #include "cli/advise_lock.h"
+#include "cli/advise_perf.h"
 #include "cli/advise_proc.h"
+#include "cli/advise_stack.h"
 #include "cli/advise_touch.h"
 #include "cli/compare_watch.h"
 #include "urd.h"
 
 enum {
-    COST = 200,         /* pause after a tick, times its cost: 0.5 % of a core */
-    COST_NAME = 300,    /* after the frames of a thread were read */
-    COST_FINDING = 400, /* after looking for new threads */
-    COST_MEMORY = 800,  /* after the memory was measured */
+    COST = 280,         /* pause after a tick, times its cost: 0.36 % of a core */
+    COST_NAME = 600,    /* after the frames of a thread were read */
+    COST_FINDING = 800, /* after looking for new threads */
+    COST_MEMORY = 2000, /* after the memory was measured */
     COUNTED_MAX = 8,    /* processes whose threads are counted in a tick */
     LOOKS_MAX = 64,     /* in a tick */
     PAUSE_TICKS = 8     /* between two looks at one that stays blocked, at most */
@@ -44,12 +46,13 @@ enum {
 static const int64_t counter_late = 200 * URD_MS; /* so long may a ready thread go uncounted */
 static const int64_t discover_every = 250 * URD_MS;
 static const int64_t discovery_pause_most = 400 * URD_MS; /* else bursts of threads are missed */
-static const int64_t close_after = 500 * URD_MS;          /* of the 640 ms that the ring holds */
+static const int64_t close_after = URD_SECOND;            /* of the 2.56 s that the ring holds */
 static const int64_t name_every = 10 * URD_MS;
 static const int64_t memory_every = 200 * URD_MS;
-static const int64_t pause_most = URD_SECOND;
+static const int64_t large_memory = (int64_t)32 << 20, large_memory_after = 2 * URD_SECOND;
+static const int64_t pause_most = 250 * URD_MS;
 
-static int64_t own_cpu(void)
+int64_t urd__look_cpu(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
@@ -68,13 +71,15 @@ static long read_file(const urd__thread *thread, int kept_fd, const char *name, 
 
 /* ---- where it is ----------------------------------------------------------------------------- */
 
-static void add_place(urd__thread *thread, urd__state state, const char *text, double ns)
+void urd__look_place(urd__thread *thread, urd__state state, int stack, const char *text, double ns)
 {
     int least = 0;
     for (int i = 0; i < PLACES_MAX; i++) {
         urd__place *place = &thread->places[i];
-        if (place->text[0] == '\0' || (place->state == state && strcmp(place->text, text) == 0)) {
+        if (place->text[0] == '\0' ||
+            (place->state == state && place->stack == stack && strcmp(place->text, text) == 0)) {
             place->state = state;
+            place->stack = stack;
             snprintf(place->text, sizeof place->text, "%s", text);
             place->ns += ns;
             thread->place = i;
@@ -84,7 +89,7 @@ static void add_place(urd__thread *thread, urd__state state, const char *text, d
             least = i;
     }
     urd__place *place = &thread->places[least];
-    *place = (urd__place){.state = state, .ns = ns};
+    *place = (urd__place){.state = state, .stack = stack, .ns = ns};
     snprintf(place->text, sizeof place->text, "%s", text);
     thread->place = least;
 }
@@ -93,9 +98,10 @@ int urd__look_frames(urd__watched *w, urd__thread *thread, urd__python_frame *ou
 {
     if (!thread->process->python || urd_now() < w->next_name)
         return -1;
-    int64_t begun = own_cpu();
+    int64_t begun = urd__look_cpu();
     int count = urd__python_frames(thread->process->python, thread->tid, out, max);
-    int64_t rest = (own_cpu() - begun) * COST_NAME;
+    int64_t cost = urd__look_cpu() - begun, rest = cost * COST_NAME;
+    w->apart += cost;
     w->next_name = urd_now() + (rest > name_every ? rest : name_every);
     w->names++;
     return count;
@@ -116,7 +122,7 @@ static bool python_place(urd__watched *w, urd__thread *thread, char *out)
 }
 
 static void place_wait(urd__watched *w, urd__thread *thread, const urd__wait *wait,
-                       const char *known)
+                       const urd__call *call, const char *known)
 {
     char text[PLACE_BYTES] = "";
     thread->place = -1;
@@ -129,7 +135,7 @@ static void place_wait(urd__watched *w, urd__thread *thread, const urd__wait *wa
     else if (wait->call)
         snprintf(text, sizeof text, "%s%s%s", wait->call, wait->object[0] ? " " : "", wait->object);
     if (text[0])
-        add_place(thread, wait->state, text, 0);
+        urd__look_place(thread, wait->state, urd__stack_keep(w, thread, call), text, 0);
 }
 
 /* A wait that lasts, and for which there was no time before. */
@@ -139,7 +145,7 @@ static void name_wait(urd__watched *w, urd__thread *thread)
     if (!python_place(w, thread, text))
         return;
     thread->named = true;
-    add_place(thread, thread->state, text, 0);
+    urd__look_place(thread, thread->state, 0, text, 0);
 }
 
 /* ---- what it does ---------------------------------------------------------------------------- */
@@ -195,6 +201,16 @@ static urd__state state_of_letter(char letter, urd__state waits)
     }
 }
 
+/* Its last thread has ended, and waits to be buried. */
+static bool is_over(const urd__thread *thread, urd__state state)
+{
+    if (state != STATE_JOIN || thread->tid != thread->process->pid ||
+        thread->process->threads_alive > 1)
+        return false;
+    char letter = letter_of(thread);
+    return letter == 'Z' || letter == 'X';
+}
+
 static urd__state look_at_wait(urd__watched *w, urd__thread *thread, const urd__call *call,
                                int64_t now)
 {
@@ -212,7 +228,7 @@ static urd__state look_at_wait(urd__watched *w, urd__thread *thread, const urd__
         wait.state = state_of_letter(letter_of(thread), wait.state);
     thread->loop = thread->loop || wait.loop;
     thread->watching = wait.watching > thread->watching ? wait.watching : thread->watching;
-    place_wait(w, thread, &wait, place);
+    place_wait(w, thread, &wait, call, place);
     return wait.state;
 }
 
@@ -262,6 +278,12 @@ static void put_blocked(const urd__watched *w, urd__thread *thread, urd__state n
     }
 }
 
+static void note_place(urd__lock_seen *note, const urd__place *place)
+{
+    note->stack = place->stack;
+    memcpy(note->place, place->text, sizeof note->place);
+}
+
 static void note_lock_time(urd__watched *w, const urd__thread *thread, const double *in)
 {
     for (int i = 0; i < w->lock_count; i++) {
@@ -272,7 +294,7 @@ static void note_lock_time(urd__watched *w, const urd__thread *thread, const dou
             if (note->waiter[j] == thread->tid) {
                 note->ns += in[note->state];
                 if (!note->place[0] && thread->place >= 0)
-                    memcpy(note->place, thread->places[thread->place].text, PLACE_BYTES);
+                    note_place(note, &thread->places[thread->place]);
                 return;
             }
     }
@@ -302,7 +324,7 @@ static void account(urd__watched *w, urd__thread *thread, const urd__schedstat *
         urd__sum_add(w, thread, until, in);
     char text[PLACE_BYTES];
     if (state == STATE_RUN && thread->process->python && python_place(w, thread, text)) {
-        add_place(thread, STATE_RUN, text, 1);
+        urd__look_place(thread, STATE_RUN, 0, text, 1);
     } else if (thread->place >= 0 && thread->places[thread->place].state == state) {
         thread->places[thread->place].ns += in[state];
     }
@@ -352,6 +374,13 @@ void urd__look_at_thread(urd__watched *w, urd__thread *thread, int live_index)
         thread->blocked_since = now;
     } else if (!thread->named)
         name_wait(w, thread);
+    if (!same && is_over(thread, state)) {
+        account(w, thread, &more, thread->state, now);
+        if (thread->tid == w->root)
+            w->root_ended = now;
+        urd__watched_end_thread(w, live_index, now);
+        return;
+    }
     account(w, thread, &more, state, now);
     thread->cpu = counted.cpu;
     thread->ready = counted.ready;
@@ -371,30 +400,44 @@ static void discover(urd__watched *w, int64_t now)
     bool changed = urd__watched_changed(w);
     if (now < w->discovery_allowed || (!changed && !w->rescan && now < w->next_discovery))
         return;
-    int64_t begun = own_cpu();
+    int64_t begun = urd__look_cpu();
     urd__watched_discover(w, now);
     w->next_discovery = now + discover_every;
-    int64_t rest = (own_cpu() - begun) * COST_FINDING;
+    int64_t rest = (urd__look_cpu() - begun) * COST_FINDING;
     w->discovery_allowed = now + (rest < discovery_pause_most ? rest : discovery_pause_most);
+}
+
+/* The proportional size is the true one, but takes milliseconds for a large program: while that is
+ * young, and may soon be over, its resident size does. */
+static int64_t memory_of(urd__process *process, int64_t now)
+{
+    char path[64], text[512];
+    urd__stat stat;
+    snprintf(path, sizeof path, "/proc/%d/stat", process->pid);
+    int64_t resident = 0;
+    if (urd__proc_read(path, text, sizeof text) > 0 && urd__proc_stat(text, &stat))
+        resident = stat.resident_pages * sysconf(_SC_PAGESIZE);
+    if (resident > large_memory && now - process->born < large_memory_after)
+        return resident;
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", process->pid);
+    return urd__pss_bytes(path);
 }
 
 static void measure_memory(urd__watched *w, int64_t now)
 {
     if (now < w->next_memory)
         return;
-    int64_t begun = own_cpu(), sum = 0;
+    int64_t begun = urd__look_cpu(), sum = 0;
     for (int i = 0; i < w->process_count; i++) {
         urd__process *process = w->processes[i];
         if (process->ended)
             continue;
-        char path[64];
-        snprintf(path, sizeof path, "/proc/%d/smaps_rollup", process->pid);
-        int64_t bytes = urd__pss_bytes(path);
+        int64_t bytes = memory_of(process, now);
         process->memory = bytes > process->memory ? bytes : process->memory;
         sum += bytes > 0 ? bytes : 0;
     }
     w->memory_peak = sum > w->memory_peak ? sum : w->memory_peak;
-    int64_t rest = (own_cpu() - begun) * COST_MEMORY;
+    int64_t rest = (urd__look_cpu() - begun) * COST_MEMORY;
     w->next_memory = now + (rest > memory_every ? rest : memory_every);
 }
 
@@ -416,16 +459,22 @@ static void look_at_threads(urd__watched *w, int64_t now)
 
 int64_t urd__look(urd__watched *w, int64_t now)
 {
+    int64_t begun = urd__look_cpu();
     discover(w, now);
     measure_memory(w, now);
     urd__touch_look(w, now);
-    int64_t begun = own_cpu();
+    w->apart += urd__look_cpu() - begun;
+    urd__perf_take(w, now);
     look_at_threads(w, now);
     urd__sum_close(w, now - close_after);
     for (int i = 0; i < w->process_count && i < COUNTED_MAX; i++)
         urd__watched_count(w->processes[i]);
     w->ticks++;
-    int64_t rest = (own_cpu() - begun) * COST;
+    /* With what it took to wake up and to come here, but without what pauses for itself. */
+    int64_t used = urd__look_cpu(), cost = used - (w->cpu_last ? w->cpu_last : begun) - w->apart;
+    w->apart = 0;
+    int64_t rest = cost * COST;
+    w->cpu_last = used;
     rest = rest < pause_most ? rest : pause_most;
     return urd_now() + (rest > w->interval ? rest : w->interval);
 }
@@ -433,6 +482,7 @@ int64_t urd__look(urd__watched *w, int64_t now)
 void urd__look_at_all(urd__watched *w)
 {
     w->ending = true;
+    urd__perf_take(w, INT64_MAX);
     for (int i = 0; i < w->live_count;) {
         int before = w->live_count;
         urd__look_at_thread(w, w->threads[w->live[i].thread], i);

@@ -15,7 +15,7 @@
 #include "cli/text.h"
 #include "urd.h"
 
-enum { ROWS_MAX = 14, CELLS = 6, CELL = 128, BAR_COLUMNS = 40 };
+enum { ROWS_MAX = 14, CELLS = 6, CELL = 128, FAMILIES_MAX = 64, FAMILIES_SHOWN = 5 };
 
 typedef struct group {
     const urd__process *process;
@@ -236,6 +236,89 @@ static void print_phases(const urd__advice *a, FILE *out, const urd__paint *p)
     }
 }
 
+/* Processes of one program with one verdict are one line. */
+typedef struct family {
+    const urd__process *process; /* the first */
+    urd__opinion opinion;
+    int count;
+    double weight, active, own;
+} family;
+
+static int by_family(const void *left, const void *right)
+{
+    const family *a = left, *b = right;
+    return a->weight > b->weight ? -1 : a->weight < b->weight;
+}
+
+static void print_family(const family *f, FILE *out, const urd__paint *p)
+{
+    urd__values v = {0};
+    char name[80], line[400], program[64];
+    snprintf(program, sizeof program, "%s", f->process->program);
+    urd__text_clean(program);
+    if (f->count > 1)
+        snprintf(name, sizeof name, "%.40s ×%d", program, f->count);
+    else
+        snprintf(name, sizeof name, "%.40s %d", program, f->process->pid);
+    urd__add_text(&v, name);
+    urd__add_text(&v, urd__nature_name(f->opinion.nature));
+    urd__add_text(&v, urd__fit_name(f->opinion.fit));
+    urd__add_percent(&v, f->own > 0 ? f->active / f->own : 0);
+    urd__fill(line, sizeof line, TEXT_ADVISE_PROCESS_LINE, &v);
+    urd__print_wrapped(out, urd__text(TEXT_ADVISE_PROCESS), line, p);
+}
+
+static void print_processes(const urd__advice *a, FILE *out, const urd__paint *p)
+{
+    static family families[FAMILIES_MAX];
+    const urd__watched *w = a->watched;
+    int count = 0;
+    for (int i = 0; i < w->process_count && w->process_count > 1; i++) {
+        const urd__process *process = w->processes[i];
+        urd__opinion opinion = urd__advice_of_process(w, process);
+        if (opinion.nature == NATURE_SHORT)
+            continue;
+        int at = 0;
+        while (at < count && (strcmp(families[at].process->program, process->program) != 0 ||
+                              families[at].opinion.nature != opinion.nature ||
+                              families[at].opinion.fit != opinion.fit))
+            at++;
+        if (at == FAMILIES_MAX)
+            continue;
+        if (at == count)
+            families[count++] = (family){.process = process, .opinion = opinion};
+        double own = process->sum.ran + process->sum.span - process->sum.active;
+        families[at].count++;
+        families[at].active += process->sum.ran;
+        families[at].own += own;
+        families[at].weight += process->in[STATE_RUN] * 100 + own;
+    }
+    qsort(families, (size_t)count, sizeof *families, by_family);
+    for (int i = 0; i < count && i < FAMILIES_SHOWN; i++)
+        print_family(&families[i], out, p);
+}
+
+static void print_counted(const urd__advice *a, FILE *out, const urd__paint *p)
+{
+    const double *counted = a->watched->counted;
+    if (!a->watched->deep || counted[COUNTER_SWITCHES] < 0)
+        return;
+    urd__values v = {0};
+    char line[320] = "";
+    if (a->facts.instructions > 0) {
+        urd__add_number(&v, a->facts.instructions, 2);
+        urd__add_number(&v, a->facts.misses, 1);
+        urd__fill(line, sizeof line, TEXT_ADVISE_COUNTED_HARD, &v);
+    }
+    v = (urd__values){0};
+    urd__add_number(&v, counted[COUNTER_SWITCHES], 0);
+    urd__add_number(&v, counted[COUNTER_MIGRATIONS], 0);
+    urd__add_number(&v, counted[COUNTER_FAULTS], 0);
+    size_t used = strlen(line);
+    urd__fill(line + used, sizeof line - used, TEXT_ADVISE_COUNTED_SOFT, &v);
+    urd__print_wrapped(out, urd__text(TEXT_ADVISE_COUNTED), line, p);
+}
+
 static void describe_holder(const urd__watched *w, const urd__lock_seen *lock, char *out,
                             size_t size)
 {
@@ -329,7 +412,9 @@ void urd__advice_print(const urd__advice *a, FILE *out, bool colours)
     print_threads(a, out, p);
     print_whole(a, out, p);
     print_phases(a, out, p);
+    print_processes(a, out, p);
     print_locks(a, out, p);
+    print_counted(a, out, p);
     fprintf(out, "\n%s%s%s · %s: %s%s%s\n", p->bold, urd__nature_name(a->opinion.nature), p->off,
             urd__text(TEXT_ADVISE_FITS), p->good, urd__fit_name(a->opinion.fit), p->off);
     urd__print_wrapped(out, urd__text(TEXT_VERDICT), a->because, p);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/advise.h"
+#include "cli/advise_proc.h"
 #include "cli/text.h"
 #include "urd.h"
 
@@ -420,6 +421,25 @@ static void say_what_was_missed(urd__advice *a)
     }
 }
 
+static void say_what_is_not_counted(urd__advice *a)
+{
+    const urd__watched *w = a->watched;
+    urd__values v = {0};
+    if (!w->deep)
+        return;
+    int refused = w->counter_refused[COUNTER_SWITCHES];
+    if (refused || w->perf_refused) {
+        char level[16];
+        if (urd__proc_read("/proc/sys/kernel/perf_event_paranoid", level, sizeof level) <= 0)
+            snprintf(level, sizeof level, "?");
+        level[strcspn(level, "\n")] = '\0';
+        urd__add_text(&v, level);
+        FILL(next_note(a), TEXT_NOTE_A_NO_PERF, &v);
+    } else if (w->counter_refused[COUNTER_CYCLES]) {
+        FILL(next_note(a), TEXT_NOTE_A_NO_HARDWARE, &v);
+    }
+}
+
 static void say_notes(urd__advice *a)
 {
     urd__values v = {0};
@@ -439,8 +459,9 @@ static void say_notes(urd__advice *a)
         FILL(next_note(a), TEXT_NOTE_A_BUSY, &v);
     }
     say_what_was_missed(a);
+    say_what_is_not_counted(a);
     v = (urd__values){0};
-    if (a->opinion.nature == NATURE_MEMORY)
+    if (a->opinion.nature == NATURE_MEMORY && a->facts.instructions <= 0)
         FILL(next_note(a), TEXT_NOTE_A_NO_COUNTERS, &v);
     if (a->opinion.top < STATES && a->opinion.top_share < mixed_waits &&
         a->opinion.active < mixed_waits) {
@@ -454,13 +475,8 @@ void urd__advice_say(urd__advice *a)
 {
     const urd__opinion *o = &a->opinion;
     say_because(a, o, a->because);
-    if (o->nature == NATURE_PHASES) { /* what fits is said of the longest */
-        const urd__phase_seen *longest = &a->phases[0];
-        for (int i = 1; i < a->phase_count; i++)
-            if (a->phases[i].sum.span > longest->sum.span)
-                longest = &a->phases[i];
-        o = &longest->opinion;
-    }
+    if (o->nature == NATURE_PHASES) /* what fits is said of the longest */
+        o = &a->phases[a->main_phase].opinion;
     say_fits(a, o, a->fits);
     say_expect(a, o, a->expect);
     say_warnings(a, o);

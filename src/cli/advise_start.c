@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "cli/advise_perf.h"
 #include "cli/advise_touch.h"
 #include "cli/compare_watch.h"
 #include "urd.h"
@@ -227,7 +228,8 @@ static void watch_to_the_end(struct watch *watch)
             urd__look_at_all(w);
         }
     }
-    urd__look_end(w, urd_now());
+    urd__look_end(w, w->root_ended && w->live_count == 0 ? w->root_ended : urd_now());
+    urd__perf_end(w);
 }
 
 /* The command may not want to end: a third interrupt leaves it alone. */
@@ -248,6 +250,7 @@ static int watch_program(void *arg)
     struct watch *watch = arg, **on_thread = &watch;
     urd__watched *w = watch->w;
     urd__watched_add_root(w, w->root, urd_now());
+    urd__perf_begin(w);
     urd_scope s;
     urd_scope_open(&s);
     int rc = urd_spawn(&s, URD_THREAD, wait_for_end, on_thread, sizeof(void *));
@@ -270,6 +273,7 @@ static void begin(struct watch *watch)
     urd__watched *w = watch->w;
     double ms = watch->options->interval_ms;
     w->ours = watch->options->command != NULL;
+    w->deep = watch->options->deep;
     w->root = watch->options->pid;
     w->cache_bytes = urd__touch_cache_bytes();
     w->interval = ms > 0 ? (int64_t)(ms * (double)URD_MS) : interval_default;

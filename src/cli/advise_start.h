@@ -16,7 +16,7 @@ typedef struct urd__advise_options {
     double seconds;          /* 0: to the end */
     double interval_ms;      /* 0: the default */
     const char *json, *html; /* NULL: none; json "-": stdout */
-    bool live, try;
+    bool live, try, deep;
 } urd__advise_options;
 
 typedef struct urd__advise_end {

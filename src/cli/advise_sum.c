@@ -111,6 +111,33 @@ static void keep_window(urd__watched *w, const urd__sum *sum)
     w->window_filled++;
 }
 
+/* A slot of one process, for as much of it as that was alive. */
+static void close_in_process(urd__process *process, int64_t index, int64_t from, int64_t to)
+{
+    urd__slot *slot = &process->slots[index % SLOTS];
+    from = process->slotted_from > from ? process->slotted_from : from;
+    to = process->ended && process->ended < to ? process->ended : to;
+    if (to > from) {
+        urd__slot none = {0};
+        const urd__slot *filled = slot->index == index ? slot : &none;
+        urd__sum sum;
+        urd__sum_of(&sum, (double)(to - from), filled->in, filled->outside);
+        urd__sum_merge(&process->sum, &sum);
+    }
+    slot->index = -1;
+}
+
+void urd__sum_slot_process(urd__watched *w, urd__process *process, int64_t now)
+{
+    if (process->slots || w->slotted == SLOTTED_MAX ||
+        !(process->slots = calloc(SLOTS, sizeof *process->slots)))
+        return;
+    for (int i = 0; i < SLOTS; i++)
+        process->slots[i].index = -1;
+    process->slotted_from = now;
+    w->slotted++;
+}
+
 void urd__sum_close(urd__watched *w, int64_t until)
 {
     for (;; w->slots_done++) {
@@ -125,11 +152,15 @@ void urd__sum_close(urd__watched *w, int64_t until)
         urd__sum sum;
         urd__sum_of(&sum, (double)((last ? w->ended : to) - from), slot->in, slot->outside);
         keep_window(w, &sum);
+        for (int i = 0; i < w->process_count; i++)
+            if (w->processes[i]->slots)
+                close_in_process(w->processes[i], w->slots_done, from, last ? w->ended : to);
         slot->index = -1;
     }
 }
 
-static void add_to_slots(urd__watched *w, const urd__thread *thread, int64_t to, const double *in)
+static void add_to_slots(const urd__watched *w, urd__slot *slots, const urd__thread *thread,
+                         int64_t to, const double *in)
 {
     int64_t oldest = w->begun + w->slots_done * w->slot_ns;
     int64_t from = thread->from > oldest ? thread->from : oldest;
@@ -138,7 +169,7 @@ static void add_to_slots(urd__watched *w, const urd__thread *thread, int64_t to,
         int64_t index = (from - w->begun) / w->slot_ns;
         int64_t end = w->begun + (index + 1) * w->slot_ns;
         end = end < to ? end : to;
-        urd__slot *slot = &w->slots[index % SLOTS];
+        urd__slot *slot = &slots[index % SLOTS];
         if (slot->index != index)
             *slot = (urd__slot){.index = index};
         double share = (double)(end - from) / whole;
@@ -179,11 +210,26 @@ static void add_to_line(urd__watched *w, urd__thread *thread, int64_t to, const 
     }
 }
 
+/* Of one thread alone nothing overlaps, so no slots are needed; of several there are. */
+static void add_to_process(const urd__watched *w, const urd__thread *thread, int64_t to,
+                           const double *in)
+{
+    urd__process *process = thread->process;
+    if (process->slots) {
+        add_to_slots(w, process->slots, thread, to, in);
+        return;
+    }
+    urd__sum sum;
+    urd__sum_of(&sum, (double)(to - thread->from), in, in);
+    urd__sum_merge(&process->sum, &sum);
+}
+
 void urd__sum_add(urd__watched *w, urd__thread *thread, int64_t to, const double *in)
 {
     if (to <= thread->from)
         return;
-    add_to_slots(w, thread, to, in);
+    add_to_slots(w, w->slots, thread, to, in);
+    add_to_process(w, thread, to, in);
     add_to_line(w, thread, to, in);
     for (int i = 0; i < STATES; i++) {
         thread->in[i] += in[i];

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/advise_proc.h"
@@ -22,6 +23,7 @@
 
 enum { TRIES_MAX = 3 };
 
+static const double rate_in_doubt = 2e9; /* bytes a second, at which the verdict changes */
 static const int64_t size_most = (int64_t)2 << 30;
 static const int64_t window = 40 * URD_MS, not_before = 250 * URD_MS, between = 400 * URD_MS;
 
@@ -65,6 +67,22 @@ static int64_t resident(const urd__process *process)
     return stat.resident_pages * sysconf(_SC_PAGESIZE);
 }
 
+/* ns; 0: not known */
+static int64_t cpu_of(const urd__process *process)
+{
+    clockid_t clock;
+    struct timespec used;
+    bool known = clock_getcpuclockid(process->pid, &clock) == 0 && clock_gettime(clock, &used) == 0;
+    return known ? used.tv_sec * URD_SECOND + used.tv_nsec : 0;
+}
+
+/* Has it run for long enough since the marks were taken away? */
+static bool has_run(const urd__process *process, int64_t now)
+{
+    int64_t passed = now - process->touch_begun;
+    return passed >= 8 * window || cpu_of(process) - process->touch_cpu >= window;
+}
+
 static void begin(urd__process *process, int64_t now)
 {
     char path[64];
@@ -75,23 +93,28 @@ static void begin(urd__process *process, int64_t now)
         return;
     if (write(fd, "1", 1) == 1)
         process->touch_begun = now;
+    process->touch_cpu = cpu_of(process);
     close(fd);
 }
 
 static void end(urd__process *process, int64_t now)
 {
     int64_t bytes = read_rollup(process, "Referenced:");
-    int64_t took = urd_now() - process->touch_begun;
+    int64_t took = urd_now() - process->touch_begun, ran = cpu_of(process) - process->touch_cpu;
+    took = ran > 0 && ran < took ? ran : took; /* others may have had the cores */
     double rate = bytes > 0 ? (double)bytes * (double)URD_SECOND / (double)took : -1;
     if (rate > process->touched_rate)
         process->touched_rate = rate;
     process->touch_begun = 0;
     process->next_touch = now + between;
+    if (rate > 2 * rate_in_doubt || (rate >= 0 && rate < rate_in_doubt / 2))
+        process->touch_tries = TRIES_MAX; /* no doubt: to ask costs the more, the larger it is */
 }
 
 static bool computes(const urd__process *process, int64_t now)
 {
-    return process->in[STATE_RUN] > 0.5 * (double)(now - process->born);
+    const double *in = process->in, life = (double)(now - process->born);
+    return in[STATE_RUN] + in[STATE_READY] > 0.5 * life && in[STATE_RUN] > 0.1 * life;
 }
 
 void urd__touch_look(urd__watched *w, int64_t now)
@@ -101,7 +124,7 @@ void urd__touch_look(urd__watched *w, int64_t now)
         if (process->ended || now - process->born < not_before)
             continue;
         if (process->touch_begun != 0) {
-            if (now - process->touch_begun >= window)
+            if (has_run(process, now))
                 end(process, now);
         } else if (process->touch_tries < TRIES_MAX && now >= process->next_touch &&
                    computes(process, now)) {

@@ -19,8 +19,10 @@
 #include <unistd.h>
 
 #include "cli/advise.h"
+#include "cli/advise_perf.h"
 #include "cli/advise_proc.h"
 #include "cli/advise_python.h"
+#include "cli/advise_stack.h"
 #include "urd.h"
 
 enum {
@@ -251,6 +253,8 @@ static void add_thread(urd__watched *w, urd__process *process, pid_t tid, int64_
     w->threads[w->thread_count++] = thread;
     process->threads_alive++;
     process->threads_seen++;
+    if (process->threads_alive == 2)
+        urd__sum_slot_process(w, process, now);
     if (w->live_count > w->threads_most)
         w->threads_most = w->live_count;
     take_what_it_used(w, thread, now);
@@ -422,6 +426,8 @@ void urd__watched_add_root(urd__watched *w, pid_t pid, int64_t now)
 
 void urd__watched_free(urd__watched *w)
 {
+    urd__perf_end(w);
+    urd__stacks_free(w);
     for (int i = 0; i < w->thread_count; i++) {
         urd__thread *thread = w->threads[i];
         if (thread->schedstat_fd >= 0)
@@ -435,6 +441,7 @@ void urd__watched_free(urd__watched *w)
         if (w->processes[i]->tasks)
             closedir(w->processes[i]->tasks);
         urd__python_free(w->processes[i]->python);
+        free(w->processes[i]->slots);
         free(w->processes[i]);
     }
     free(w->threads);

@@ -311,6 +311,27 @@ const char *const urd__texts_advise[TEXT_COUNT - TEXT_ADVISE_FIRST][LANGUAGES] =
          "cannot be counted here.",
          "se a CPU espera a memória foi julgado pelas páginas tocadas; os caches não "
          "podem ser contados aqui."},
+    AT(TEXT_NOTE_A_NO_PERF) =
+        {"performance events are not allowed: that needs kernel.perf_event_paranoid of 2 or "
+         "less (it is {0}) or CAP_PERFMON, and in a container a seccomp profile that lets "
+         "perf_event_open through.",
+         "eventos de desempenho não são permitidos: é preciso kernel.perf_event_paranoid 2 ou "
+         "menos (está em {0}) ou CAP_PERFMON, e num contêiner um perfil seccomp que deixe "
+         "passar perf_event_open."},
+    AT(TEXT_NOTE_A_NO_HARDWARE) =
+        {"the processor shows no counters here, as in most virtual machines: instructions and "
+         "cache misses are not known.",
+         "o processador não mostra contadores aqui, como na maioria das máquinas virtuais: "
+         "instruções e faltas de cache não são conhecidas."},
+    AT(TEXT_ADVISE_COUNTED) = {"Counted", "Contado"},
+    AT(TEXT_ADVISE_COUNTED_HARD) =
+        {"{0} instructions a cycle, {1} cache misses in 1000 instructions; ",
+         "{0} instruções por ciclo, {1} faltas de cache em 1000 instruções; "},
+    AT(TEXT_ADVISE_COUNTED_SOFT) = {"{0} switches, {1} changes of core, {2} page faults",
+                                    "{0} trocas, {1} mudanças de núcleo, {2} faltas de página"},
+    AT(TEXT_ADVISE_PROCESS) = {"Process", "Processo"},
+    AT(TEXT_ADVISE_PROCESS_LINE) = {"{0}: {1}; fits: {2}; something runs, or could {3}",
+                                    "{0}: {1}; serve: {2}; algo roda, ou poderia {3}"},
     AT(TEXT_ADVISE_TIMELINE) = {"Timeline of each thread", "Linha do tempo de cada thread"},
     AT(TEXT_ADVISE_EVIDENCE) = {"Evidence", "Evidência"},
     AT(TEXT_ADVISE_SHARES) = {"What it did", "O que fez"},
@@ -319,10 +340,12 @@ const char *const urd__texts_advise[TEXT_COUNT - TEXT_ADVISE_FIRST][LANGUAGES] =
     AT(TEXT_ADVISE_HOW_LONG) =
         {"Each thread is looked at through /proc. The kernel counts exactly how long "
          "it ran and stood ready; what it waits for is sampled by the system call it "
-         "is in. Nothing is changed in the program.",
+         "is in. The program runs unchanged: nothing is written into it, nor is it stopped; "
+         "of one that computes and is large, the kernel's marks of used pages are reset.",
          "Cada thread é olhada por /proc. O núcleo conta exatamente quanto rodou e "
          "esteve pronta; o que espera é amostrado pela chamada de sistema em que está. "
-         "Nada se altera no programa."},
+         "O programa roda sem alteração: nada se escreve nele, nem é parado; de um grande que "
+         "calcula, zeram-se as marcas de páginas usadas do núcleo."},
     AT(TEXT_ADVISE_LIVE) = {"{0}  {1} processes, {2} threads  (Ctrl-C ends)",
                             "{0}  {1} processos, {2} threads  (Ctrl-C termina)"},
     AT(TEXT_ADVISE_WAITERS) = {"threads in line", "threads na fila"},

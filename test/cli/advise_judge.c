@@ -70,6 +70,20 @@ TEST(what_uses_all_cores_is_left_as_it_is)
     check(&f, NATURE_CPU, FIT_AS_IT_IS);
 }
 
+TEST(what_the_processor_counts_goes_before_the_pages_touched)
+{
+    urd__facts f = computes();
+    f.touched_rate = 8e9;
+    check(&f, NATURE_MEMORY, FIT_THREADS);
+    f.instructions = 2.5; /* a cycle: it hardly waits for its data */
+    f.misses = 30;
+    check(&f, NATURE_CPU, FIT_THREADS);
+    f.instructions = 0.4;
+    check(&f, NATURE_MEMORY, FIT_THREADS);
+    f.misses = 1; /* slow for another reason */
+    check(&f, NATURE_CPU, FIT_THREADS);
+}
+
 TEST(time_that_others_had_the_cores_says_nothing)
 {
     urd__facts f = waits(STATE_DISK, 0.1);
@@ -183,6 +197,12 @@ TEST(threads_that_compute_one_at_a_time_take_turns)
     f.turns = 0.75;
     f.switches_rate = 500;
     check(&f, NATURE_TURNS, FIT_PROCESSES);
+    f.sum.in[STATE_READY] = 0.9e9; /* others have the cores: they seem to want more than one */
+    check(&f, NATURE_TURNS, FIT_PROCESSES);
+    f.sum.in[STATE_READY] = 0;
+    f.parallel = 1.9; /* they wait, but run at once all the same: a pipeline */
+    check(&f, NATURE_CPU, FIT_THREADS);
+    f.parallel = 1;
     f.switches_rate = 2; /* one after the other: that is a sequence */
     check(&f, NATURE_CPU, FIT_THREADS);
     f.switches_rate = 500;

@@ -4,9 +4,11 @@
  * SPDX-License-Identifier: MIT
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/advise_call.h"
@@ -97,10 +99,19 @@ TEST(sockets_are_asked_what_they_are)
     CHECK_EQ(urd__fd_of(&process, net, URD_SECOND)->kind, FD_LISTENING); /* asked again, later */
     CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     CHECK_EQ(urd__fd_of(&process, pair[0], 1)->kind, FD_PIPE_OWN);
-    close(pair[1]);
-    CHECK_EQ(urd__fd_of(&process, pair[0], URD_SECOND)->kind, FD_LOCAL);
-    close(pair[0]);
     close(net);
+    pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    urd__process of_child = {.pid = child, .parent = getpid()}; /* by its parent, who made it */
+    CHECK_EQ(urd__fd_of(&of_child, pair[1], 1)->kind, FD_PIPE_OWN);
+    of_child.parent = 1; /* by a stranger */
+    CHECK_EQ(urd__fd_of(&of_child, pair[1], URD_SECOND)->kind, FD_LOCAL);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 TEST(what_an_event_loop_waits_for_is_what_it_watches)

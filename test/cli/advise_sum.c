@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/advise.h"
@@ -55,6 +56,36 @@ TEST(time_stays_what_it_is)
     CHECK_EQ(whole.ran, 13 * ms);
     CHECK_EQ(a.in[STATE_NET], 74 * ms);
     CHECK_EQ(process.in[STATE_RUN], 13 * ms);
+}
+
+TEST(a_process_has_a_sum_of_its_own)
+{
+    static urd__process other;
+    urd__process *both[] = {&process, &other};
+    urd__thread alone = {.process = &other};
+    begin();
+    process = other = (urd__process){0};
+    w.processes = both;
+    w.process_count = 2;
+    alone.from = w.begun;
+    urd__sum_slot_process(&w, &process, w.begun); /* a and b overlap */
+    does(&a, STATE_RUN, 40);
+    does(&b, STATE_RUN, 60);
+    does(&a, STATE_NET, 100);
+    does(&b, STATE_NET, 100);
+    does(&alone, STATE_READY, 30);
+    does(&alone, STATE_TIMER, 100);
+    end(100);
+    CHECK_EQ(process.sum.span, 100 * ms);
+    CHECK_EQ(process.sum.active, 60 * ms);
+    CHECK_EQ(process.sum.alone, 20 * ms);
+    CHECK_EQ(process.sum.wait[STATE_NET], 40 * ms);
+    CHECK_EQ(other.sum.span, 100 * ms);
+    CHECK_EQ(other.sum.active, 30 * ms);
+    CHECK_EQ(other.sum.ran, 0);
+    CHECK_EQ(other.sum.wait[STATE_TIMER], 70 * ms);
+    free(process.slots);
+    process = other = (urd__process){0};
 }
 
 TEST(a_socket_beside_a_timer_is_what_the_whole_waits_for)
