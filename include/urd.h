@@ -37,6 +37,7 @@
 #include "urd/scope.h"
 #include "urd/select.h"
 #include "urd/shared.h"
+#include "urd/signal.h"
 #include "urd/sync.h"
 #include "urd/time.h"
 #include "urd/timer.h"

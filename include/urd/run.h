@@ -38,6 +38,13 @@ typedef enum urd_io {
     URD_IO_URING
 } urd_io;
 
+typedef enum urd_interrupt {
+    URD_INTERRUPT_CANCEL, /* SIGINT (Ctrl-C), where it would end the program, cancels the root scope
+                             instead, and urd_run returns -EINTR; a second one ends the program */
+    URD_INTERRUPT_TERM,   /* so does SIGTERM */
+    URD_INTERRUPT_OFF     /* nothing is touched */
+} urd_interrupt;
+
 /* All zero is a good configuration.  The variable in brackets, where set, wins over the field. */
 typedef struct urd_config {
     int workers;             /* threads that run tasks; 0: as many as affinity mask and cgroup CPU
@@ -58,12 +65,14 @@ typedef struct urd_config {
                                 ends with URD_EXIT_DEADLOCK [URD_DEADLOCK=sure, strict or off] */
     void (*on_deadlock)(const char *report); /* is called instead, on a thread of its own, once each
                                 time; it may wake a job, or cancel a scope, and return */
-    int watchdog_ms;  /* not 0: a task that keeps its worker for so long without a switch is
+    int watchdog_ms;         /* not 0: a task that keeps its worker for so long without a switch is
                                 named on stderr, with its stack [URD_WATCHDOG_MS, 1 to 3600000] */
-    bool sigquit;     /* SIGQUIT writes the report of urd_dump to stderr, and the program
+    bool sigquit;            /* SIGQUIT writes the report of urd_dump to stderr, and the program
                                 goes on [URD_SIGQUIT=1 or 0] */
-    urd_io io;        /* how tasks wait for I/O [URD_IO=epoll, uring or auto] */
-    long reserved[3]; /* zero */
+    urd_io io;               /* how tasks wait for I/O [URD_IO=epoll, uring or auto] */
+    urd_interrupt interrupt; /* Ctrl-C; what the program handles or ignores itself stays so
+                                [URD_INTERRUPT=cancel, term or off] */
+    long reserved[3];        /* zero */
 } urd_config;
 
 /*

@@ -378,6 +378,11 @@ int urd__os_signal_action(int sig, const struct sigaction *action, struct sigact
     return result(sigaction(sig, action, old));
 }
 
+void urd__os_signal_again(int sig)
+{
+    raise(sig);
+}
+
 uintptr_t urd__os_context_sp(const void *context)
 {
     const ucontext_t *at = context;

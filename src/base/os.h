@@ -104,6 +104,7 @@ enum { OS_SAMPLE_SIGNAL = 16 /* SIGSTKFLT */ };
 int urd__os_signal_stack(void *on, size_t size);
 bool urd__os_signal_stack_absent(void); /* this thread has none yet */
 int urd__os_signal_action(int sig, const struct sigaction *action, struct sigaction *old);
+void urd__os_signal_again(int sig); /* to the calling thread; from its handler, after that */
 
 /* The stack pointer where a signal struck; context is the handler's third argument. */
 uintptr_t urd__os_context_sp(const void *context);

@@ -290,10 +290,12 @@ int urd__os_event_open(void)
 void urd__os_event_set(int fd)
 {
     uint64_t one = 1;
+    int saved = errno; /* also from a signal handler */
     ssize_t rc;
     do {
         rc = write(fd, &one, sizeof one);
     } while (rc < 0 && errno == EINTR);
+    errno = saved;
 }
 
 void urd__os_event_clear(int fd)

@@ -56,10 +56,13 @@ bool urd_cancelled(void)
     if (!self->scope)
         return false;
     /* A job that only asks here and never waits would else keep its own deadline from passing. */
-    if (self->worker)
+    if (self->worker) {
         urd__worker_fire_timers(self->worker);
-    else
+        if (self->worker->index == 0)
+            urd__runtime_heed();
+    } else {
         urd__scope_pass_deadlines(self->scope);
+    }
     return urd__scope_cancelled(self->scope);
 }
 

@@ -112,6 +112,9 @@ static int check_fields(const urd_config *c)
                          URD_PROCESSES_NONE);
     if (!rc)
         rc = check_field("io", (uint64_t)(int64_t)c->io, URD_IO_AUTO, URD_IO_URING);
+    if (!rc)
+        rc = check_field("interrupt", (uint64_t)(int64_t)c->interrupt, URD_INTERRUPT_CANCEL,
+                         URD_INTERRUPT_OFF);
     return rc;
 }
 
@@ -122,7 +125,7 @@ static int read_environment(urd_config *c)
     uint64_t watchdog_ms = (uint64_t)c->watchdog_ms;
     int sigquit = c->sigquit;
     int is_virtual = c->virtual_clock, none = c->processes == URD_PROCESSES_NONE, io = (int)c->io;
-    int deadlock = (int)c->deadlock;
+    int deadlock = (int)c->deadlock, interrupt = (int)c->interrupt;
     int rc = number_from("URD_WORKERS", 1, WORKERS_MAX, &workers);
     if (!rc)
         rc = number_from("URD_STACK_BYTES", STACK_BYTES_MIN, STACK_BYTES_MAX, &stack_bytes);
@@ -142,6 +145,9 @@ static int read_environment(urd_config *c)
     if (!rc)
         rc = choice_from("URD_IO", (const char *const[]){"auto", "epoll", "uring"}, 3, &io);
     if (!rc)
+        rc = choice_from("URD_INTERRUPT", (const char *const[]){"cancel", "term", "off"}, 3,
+                         &interrupt);
+    if (!rc)
         rc = number_from("URD_WATCHDOG_MS", 1, WATCHDOG_MS_MAX, &watchdog_ms);
     if (!rc)
         rc = word_from("URD_SIGQUIT", "0", "1", &sigquit);
@@ -149,6 +155,7 @@ static int read_environment(urd_config *c)
     c->sigquit = sigquit;
     c->deadlock = (urd_deadlock)deadlock;
     c->io = (urd_io)io;
+    c->interrupt = (urd_interrupt)interrupt;
     c->workers = (int)workers;
     c->stack_bytes = stack_bytes;
     c->shared_bytes = shared_bytes;

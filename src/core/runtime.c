@@ -56,10 +56,10 @@ void urd__runtime_need(const char *call)
     urd__die("%s: no runtime is running; call it inside urd_run", call);
 }
 
-void urd__runtime_interrupt(void)
+void urd__runtime_interrupt(int cause)
 {
-    urd__store_rel(&urd__rt.interrupted, 1); /* pairs with look_around() */
-    urd__fence_seq();                        /* A2 in park.c */
+    urd__store_rel(&urd__rt.interrupted, cause); /* pairs with urd__runtime_heed() */
+    urd__fence_seq();                            /* A2 in park.c */
     if (urd__load_acq(&urd__rt.state) == URD__RUNNING)
         urd__park_wake(&urd__rt.workers[0]);
 }
@@ -252,6 +252,8 @@ static int run_first(const urd__first_job *first)
         urd__die("the first job returned %d; a job returns 0 or a negative errno", rc);
     int joined = urd_scope_join(&urd__rt.root);
     urd__overflow_thread(NULL);
+    if (rc == -ECANCELED && joined)
+        return joined; /* the echo of a cancel says less than its cause */
     return rc ? rc : joined;
 }
 

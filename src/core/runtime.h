@@ -55,7 +55,7 @@ typedef struct urd__runtime {
     int waking;              /* atomic: threads that are just waking one of them */
     int io_threads;          /* atomic: threads that wait for I/O */
     int stopping;            /* atomic */
-    int interrupted;         /* atomic: the root scope is to be cancelled */
+    int interrupted;         /* atomic: what the root scope is to be cancelled with; 0: not */
     int outside;             /* atomic: jobs that run on no worker, and do not wait */
     int outside_lock;        /* held while it is changed, and who waits for 0 is woken */
     uint64_t cancel_epoch;   /* atomic: cancels so far */
@@ -111,8 +111,16 @@ void urd__runtime_release(void);
 int urd__runtime_run(const urd_config *cfg, const urd__process_ops *processes,
                      const urd__first_job *first, bool *started);
 
-/* Cancel the root scope at the next scheduling point.  From a signal handler, too. */
-void urd__runtime_interrupt(void);
+/* Cancel the root scope with this cause when worker 0 looks around.  From a signal handler, too. */
+void urd__runtime_interrupt(int cause);
+
+/* Do so now, if it is asked for.  On worker 0. */
+static inline void urd__runtime_heed(void)
+{
+    int cause = urd__load_rlx(&urd__rt.interrupted); /* asked again below */
+    if (cause && (cause = urd__xchg_ar(&urd__rt.interrupted, 0)) != 0)
+        urd_scope_cancel(&urd__rt.root, cause);
+}
 
 /* In a process made on purpose: forget the parent's runtime. */
 void urd__runtime_forget(void);

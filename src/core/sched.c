@@ -259,9 +259,8 @@ static void look_around(urd__worker *self)
         self->io_tick = self->tick;
         urd__load_acq(&urd__rt.io)->poll(self, 0);
     }
-    if (self->index == 0 && urd__load_rlx(&urd__rt.interrupted) && /* asked again below */
-        urd__xchg_ar(&urd__rt.interrupted, 0))
-        urd_scope_cancel(&urd__rt.root, -ECANCELED);
+    if (self->index == 0)
+        urd__runtime_heed();
     if (urd__stack_over_full(&self->stacks))
         urd__stack_trim(&self->stacks);
 }

@@ -36,6 +36,7 @@
 #include "base/os_proc.h"
 #include "core/runtime.h"
 #include "core/scope.h"
+#include "io/signal.h"
 #include "proc/shared.h"
 #include "proc/zygote.h"
 #include "watch/monitor.h"
@@ -540,7 +541,7 @@ const urd__process_ops urd__process_operations = {
 static void on_terminate(int sig)
 {
     (void)sig;
-    urd__runtime_interrupt();
+    urd__runtime_interrupt(-ECANCELED);
 }
 
 static int nothing(void *unused)
@@ -573,6 +574,7 @@ static void run_job(void *memory, const sigset_t *old_mask)
         urd__os_process_name(record->name, NULL, 0);
     urd__runtime_forget();
     bool begun;
+    urd__signals_start_job(&proc.config);
     urd__monitor_start(&proc.config);
     int result = urd__runtime_run(&proc.config, &urd__process_operations,
                                   &(urd__first_job){.fn = record->fn,

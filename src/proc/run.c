@@ -13,6 +13,7 @@
 #include "core/config.h"
 #include "core/runtime.h"
 #include "io/poller.h"
+#include "io/signal.h"
 #include "proc/process.h"
 #include "proc/shared.h"
 #include "watch/monitor.h"
@@ -47,9 +48,11 @@ static int run(const urd_config *cfg, urd_fn *fn, void *arg)
         return rc;
     bool with_processes = cfg->processes != URD_PROCESSES_NONE, started;
     urd__first_job first = {.fn = fn, .arg = arg};
+    urd__signals_start(cfg);
     urd__monitor_start(cfg);
     rc = urd__runtime_run(cfg, with_processes ? &urd__process_operations : NULL, &first, &started);
     urd__monitor_stop();
+    urd__signals_stop();
     if (!started)
         urd__say("urd_run: %d workers could not be started: %s", cfg->workers, strerror(-rc));
     if (with_processes)

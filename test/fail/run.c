@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,6 +360,27 @@ static int shared_memory(void *arg)
     return rc;
 }
 
+static int signals(void *arg)
+{
+    (void)arg;
+    static const int numbers[] = {SIGUSR1, SIGUSR2};
+    urd_signal s;
+    int rc = urd_signal_open(&s, numbers, 2);
+    if (rc)
+        return rc;
+    raise(SIGUSR2);
+    rc = urd_signal_recv(&s);
+    MUST(rc == SIGUSR2);
+    urd_scope late;
+    urd_scope_open(&late);
+    urd_scope_deadline(&late, urd_now() + URD_MS);
+    rc = urd_signal_recv(&s);
+    MUST(rc < 0);
+    int joined = urd_scope_join(&late);
+    urd_signal_close(&s);
+    return joined == -ETIMEDOUT && rc == -ECANCELED ? 0 : rc;
+}
+
 struct sum {
     int from[2];
     int result;
@@ -562,6 +584,11 @@ TEST(deadlines_survive_each_failing_call)
 TEST(held_jobs_survive_each_failing_call)
 {
     fail_each_call(held, URD_PROCESSES_NONE, -EAGAIN);
+}
+
+TEST(signals_survive_each_failing_call)
+{
+    fail_each_call(signals, URD_PROCESSES_NONE, -ENOMEM);
 }
 
 TEST(shared_memory_survives_each_failing_call)

@@ -106,6 +106,7 @@ TEST(variables_win_over_fields)
     set("URD_NAME", "spinner");
     set("URD_DEADLOCK", "strict");
     set("URD_IO", "epoll");
+    set("URD_INTERRUPT", "term");
     accept();
     CHECK_EQ(got.deadlock, URD_DEADLOCK_STRICT);
     CHECK_EQ(got.workers, 7);
@@ -117,6 +118,7 @@ TEST(variables_win_over_fields)
     CHECK_EQ(got.grace_duration, 250 * URD_MS);
     CHECK_STR(got.name, "spinner");
     CHECK_EQ(got.io, URD_IO_EPOLL);
+    CHECK_EQ(got.interrupt, URD_INTERRUPT_TERM);
     set("URD_CLOCK", "virtual");
     set("URD_PROCESSES", "none");
     accept();
@@ -129,7 +131,7 @@ TEST(an_empty_variable_is_as_if_not_set)
     give_everything();
     static const char *const names[] = {"URD_WORKERS", "URD_STACK_BYTES", "URD_SHARED_BYTES",
                                         "URD_CLOCK",   "URD_PROCESSES",   "URD_GRACE_MS",
-                                        "URD_IO"};
+                                        "URD_IO",      "URD_INTERRUPT"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         set(names[i], "");
     accept();
@@ -236,6 +238,9 @@ TEST(a_variable_that_is_neither_word_is_named)
     set("URD_DEADLOCK", "on");
     CHECK_REFUSED("URD_DEADLOCK=on", "neither sure nor strict nor off");
     unsetenv("URD_DEADLOCK");
+    set("URD_INTERRUPT", "ignore");
+    CHECK_REFUSED("URD_INTERRUPT=ignore", "neither cancel nor term nor off");
+    unsetenv("URD_INTERRUPT");
     set("URD_IO", "kqueue");
     CHECK_REFUSED("URD_IO=kqueue", "neither auto nor epoll nor uring");
 }

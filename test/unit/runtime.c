@@ -119,7 +119,7 @@ static int interrupted(void *arg)
     urd_scope_open(&s);
     urd_go(&s, wait_for_ever, NULL);
     urd_spawn(&s, URD_THREAD, wait_for_ever, NULL, 0);
-    urd__runtime_interrupt();
+    urd__runtime_interrupt(-ECANCELED);
     CHECK_EQ(urd_sleep(URD_FOREVER), -ECANCELED);
     CHECK_EQ(urd_scope_join(&s), -ECANCELED);
     return 0;
@@ -137,7 +137,7 @@ TEST(an_interrupt_cancels_the_root_scope)
 static void interrupt_from_handler(int sig)
 {
     (void)sig;
-    urd__runtime_interrupt();
+    urd__runtime_interrupt(-ECANCELED);
 }
 
 static int by_a_signal(void *arg)
@@ -168,7 +168,7 @@ static int just_waits(void *arg)
 TEST(an_interrupt_before_the_start_is_not_lost)
 {
     urd_config config = {.workers = 2, .processes = URD_PROCESSES_NONE};
-    urd__runtime_interrupt();
+    urd__runtime_interrupt(-ECANCELED);
     CHECK_EQ(urd_run(&config, just_waits, NULL), -ECANCELED);
 }
 
