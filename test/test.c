@@ -6,6 +6,11 @@
  * The parent forks one child per test and waits for it for a while; the child becomes a group and
  * a subreaper, so that whatever the test started is found, and ends with it.  The seed at work lies
  * in memory that both share: the parent can name it also when the child was killed.
+ *
+ * A tool that translates code does so afresh in every child, which costs more than most tests.
+ * With URD_TEST_TOGETHER a child runs one test after the other, and counts them in the shared
+ * memory.  Where it ends early, the test at work runs again, alone, and that is what counts; where
+ * a tool found fault with it, all that it ran do.  The next child takes the others.
  */
 #define _GNU_SOURCE
 #include "test.h"
@@ -27,6 +32,7 @@ enum { TIMEOUT_SECONDS = 60, EXIT_FAIL = 1, EXIT_SKIP = 77 };
 /* Shared by parent and child. */
 struct state {
     uint64_t seed;
+    volatile unsigned passed; /* tests, of the child that runs several */
     char skipped[256];
 };
 
@@ -248,7 +254,7 @@ static void list_open_fds(void)
     }
 }
 
-static void run_here(const struct test *test)
+static void run_body(const struct test *test)
 {
     int fds = test_fd_count();
     test->fn();
@@ -262,6 +268,11 @@ static void run_here(const struct test *test)
         test_fail(test->name, 0, "leaves a child process%s",
                   info.si_pid ? ", ended and not waited for" : " that runs");
     fflush(NULL);
+}
+
+static void run_here(const struct test *test)
+{
+    run_body(test);
     exit(0);
 }
 
@@ -293,9 +304,14 @@ static bool wait_until_ended(pid_t pid)
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     struct timespec timeout = {.tv_sec = timeout_seconds()};
-    while (!has_ended(pid))
-        if (sigtimedwait(&child, NULL, &timeout) < 0 && !has_ended(pid))
+    unsigned passed = self.state->passed;
+    while (!has_ended(pid)) {
+        if (sigtimedwait(&child, NULL, &timeout) >= 0 || has_ended(pid))
+            continue;
+        if (self.state->passed == passed)
             return false;
+        passed = self.state->passed;
+    }
     return true;
 }
 
@@ -325,23 +341,31 @@ static void print_failure(const struct test *test, int status, bool hangs)
     printf("FAIL %s\n", test->name);
 }
 
-/* EXIT_SUCCESS, EXIT_FAIL or EXIT_SKIP. */
-static int run_forked(const struct test *test)
+/* A child in a group of its own, which ends with this program: 0 in it, its number here. */
+static pid_t fork_child(void)
 {
     *self.state = (struct state){0};
     fflush(NULL);
     pid_t parent = getpid();
     pid_t pid = fork();
     CHECK_GE(pid, 0);
-    if (pid == 0) {
-        block_sigchld(false);
-        setpgid(0, 0);
-        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        if (getppid() != parent)
-            _exit(EXIT_FAIL);
+    if (pid > 0)
+        return pid;
+    block_sigchld(false);
+    setpgid(0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent)
+        _exit(EXIT_FAIL);
+    return 0;
+}
+
+/* EXIT_SUCCESS, EXIT_FAIL or EXIT_SKIP. */
+static int run_forked(const struct test *test)
+{
+    pid_t pid = fork_child();
+    if (pid == 0)
         run_here(test);
-    }
     bool hangs;
     int status = wait_for_child(pid, &hangs);
     int result = EXIT_FAIL;
@@ -356,6 +380,62 @@ static int run_forked(const struct test *test)
     }
     fflush(stdout);
     return result;
+}
+
+/* ---- Several tests ------------------------------------------------------------------------- */
+
+/* Tests to run, and how many came to each of EXIT_SUCCESS, EXIT_FAIL and skipped. */
+struct plan {
+    const struct test **tests;
+    int count;
+    int results[3];
+};
+
+static void add_result(struct plan *plan, int result)
+{
+    plan->results[result == EXIT_SKIP ? 2 : result]++;
+}
+
+static void run_each(struct plan *plan)
+{
+    for (int i = 0; i < plan->count; i++)
+        add_result(plan, run_forked(plan->tests[i]));
+}
+
+static void run_rest_here(const struct plan *plan, int at)
+{
+    for (; at < plan->count; at++) {
+        set_seed(0);
+        run_body(plan->tests[at]);
+        self.state->passed++;
+    }
+    exit(0);
+}
+
+/* Whatever else it ended with, a tool that watches may have put there, for any of the tests. */
+static bool tells_of_one_test(int status)
+{
+    return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EXIT_FAIL ||
+                                 WEXITSTATUS(status) == EXIT_SKIP);
+}
+
+static void run_together(struct plan *plan)
+{
+    for (int at = 0; at < plan->count;) {
+        pid_t pid = fork_child();
+        if (pid == 0)
+            run_rest_here(plan, at);
+        bool hangs;
+        int status = wait_for_child(pid, &hangs);
+        int passed = (int)self.state->passed, ran = at + passed;
+        if (tells_of_one_test(status))
+            for (; at < ran; at++) {
+                printf("ok %s\n", plan->tests[at]->name);
+                add_result(plan, EXIT_SUCCESS);
+            }
+        for (ran += ran < plan->count; at < ran; at++)
+            add_result(plan, run_forked(plan->tests[at]));
+    }
 }
 
 /* ---- The program --------------------------------------------------------------------------- */
@@ -379,24 +459,34 @@ static struct test *find(const char *name)
     exit(EXIT_FAIL);
 }
 
-static int run_all(int count, char **names, bool fork_each)
+/* The named tests, or all of them. */
+static struct plan make_plan(int count, char **names)
 {
-    int results[3] = {0};
-    int i = 0;
-    for (struct test *test = self.first; count ? i < count : test != NULL; i++) {
-        const struct test *now = count ? find(names[i]) : test;
-        if (!count)
-            test = test->next;
-        if (!fork_each) {
-            block_sigchld(false);
-            run_here(now);
-        }
-        int result = run_forked(now);
-        results[result == EXIT_SKIP ? 2 : result]++;
+    struct plan plan = {.count = count};
+    if (!count)
+        for (struct test *test = self.first; test; test = test->next)
+            plan.count++;
+    plan.tests = calloc((size_t)plan.count + 1, sizeof *plan.tests);
+    CHECK(plan.tests);
+    struct test *test = self.first;
+    for (int i = 0; i < plan.count; i++) {
+        plan.tests[i] = count ? find(names[i]) : test;
+        test = test->next ? test->next : self.first;
     }
-    if (results[1])
+    return plan;
+}
+
+static int run_all(int count, char **names)
+{
+    struct plan plan = make_plan(count, names);
+    if (getenv("URD_TEST_TOGETHER"))
+        run_together(&plan);
+    else
+        run_each(&plan);
+    free(plan.tests);
+    if (plan.results[EXIT_FAIL])
         return EXIT_FAIL;
-    return results[0] == 0 && results[2] ? EXIT_SKIP : EXIT_SUCCESS;
+    return plan.results[0] == 0 && plan.results[2] ? EXIT_SKIP : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -413,12 +503,13 @@ int main(int argc, char **argv)
             puts(test->name);
         return EXIT_SUCCESS;
     }
-    /* One test, in this process, for a debugger. */
-    bool fork_each = !(argc > 1 && strcmp(argv[1], "--no-fork") == 0);
-    int names_at = fork_each ? 1 : 2;
-    if (!fork_each && argc != 3) {
-        fprintf(stderr, "%s: --no-fork takes the name of one test\n", self.program);
-        return EXIT_FAIL;
+    if (argc > 1 && strcmp(argv[1], "--no-fork") == 0) {
+        if (argc != 3) {
+            fprintf(stderr, "%s: --no-fork takes the name of one test\n", self.program);
+            return EXIT_FAIL;
+        }
+        block_sigchld(false);
+        run_here(find(argv[2]));
     }
-    return run_all(argc - names_at, argv + names_at, fork_each);
+    return run_all(argc - 1, argv + 1);
 }

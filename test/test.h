@@ -14,6 +14,7 @@
  *
  *     PROGRAM [--list] [--no-fork] [TEST...]       exit 0 all passed, 1 some failed, 77 all skipped
  *     URD_TEST_TIMEOUT=SECONDS                     of one test; 60
+ *     URD_TEST_TOGETHER=1                          in one process, as long as they pass (test.c)
  *     URD_SEED=N                                   loops over seeds run this one only
  */
 #ifndef TEST_H
