@@ -309,7 +309,7 @@ static int wait_and_count(void *arg)
 static int many(void *arg)
 {
     (void)arg;
-    int count = test_under_slow_tool() ? 2000 : 20000;
+    int count = test_under_slow_tool() ? 500 : 20000;
     urd_event e = {0};
     urd_scope s;
     ended = 0;
