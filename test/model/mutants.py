@@ -5,9 +5,10 @@ SPDX-License-Identifier: MIT
 
 A model that passes says something only if it would fail when the source were wrong.  Each mutant
 below is one textual change to a copy of a source; the text must occur exactly once.  First every
-model must pass as it is; then each mutant is compiled into its model, which must fail.
+model must pass as it is, unless --models-passed says that they did; then each mutant is compiled
+into its model, which must fail.
 
-    mutants.py [--cc CC] [--jobs N] [--every N] [--list] [MODEL...]
+    mutants.py [--cc CC] [--jobs N] [--every N] [--models-passed] [--list] [MODEL...]
 """
 import argparse
 import concurrent.futures
@@ -494,28 +495,34 @@ def check(cc, work, number, mutant):
     return False, f"FAIL {model}: mutant {said}: {reason}\n     {text.strip()[:100]}"
 
 
+def fails_as_it_is(options, work, model):
+    """Why the model of the sources as they are fails, or nothing."""
+    place = work / f"whole-{model}"
+    place.mkdir()
+    try:
+        code, told = run_model(compile_model(options.cc, model, None, place))
+    except Broken as error:
+        return str(error)
+    return told or f"exit {code}" if code != 0 else ""
+
+
 def run(options, work):
     mutants = [m for m in MUTANTS if not options.models or m[0] in options.models]
     mutants = mutants[::options.every]
     compile_explorer(options.cc, work)
-    failed = 0
-    for model in sorted({m[0] for m in mutants}):
-        place = work / f"whole-{model}"
-        place.mkdir()
-        try:
-            code, told = run_model(compile_model(options.cc, model, None, place))
-        except Broken as error:
-            code, told = 1, error
-        if code != 0:
-            print(f"FAIL {model} fails as it is, its mutants say nothing: {told}")
-            mutants = [m for m in mutants if m[0] != model]
-            failed += 1
-    tried = len(mutants)
-    survived = 0
+    failed = survived = 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        models = [] if options.models_passed else sorted({m[0] for m in mutants})
+        whys = pool.map(lambda model: fails_as_it_is(options, work, model), models)
+        for model, why in zip(models, whys):
+            if why:
+                print(f"FAIL {model} fails as it is, its mutants say nothing: {why}")
+                mutants = [m for m in mutants if m[0] != model]
+                failed += 1
         for passed, line in pool.map(lambda m: check(options.cc, work, *m), enumerate(mutants)):
             print(line, flush=True)
             survived += not passed
+    tried = len(mutants)
     print(f"{tried - survived} mutants found, {survived} not")
     return 1 if failed or survived or not tried else 0
 
@@ -525,7 +532,9 @@ def main():
     parser.add_argument("--cc", default=os.environ.get("CC", "cc"))
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("--every", type=int, default=1, metavar="N",
-                        help="only each N-th mutant; the models are checked all the same")
+                        help="only each N-th mutant")
+    parser.add_argument("--models-passed", action="store_true",
+                        help="the models of the sources as they are were run just before")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("models", nargs="*")
     options = parser.parse_args()
