@@ -50,7 +50,7 @@ install: all ## install below PREFIX (/usr/local), and below DESTDIR if it is se
 
 tidy:       ## the house rules, and clang-tidy
 	@tools/deps.sh test
-	@$(CI) tidy lint
+	@$(CI) --deep tidy lint
 
 format:     ## let clang-format write the C files
 	@python3 tools/ci.py --format
