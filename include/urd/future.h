@@ -33,13 +33,13 @@ int urd_future_set(urd_future *f, const void *v);
 int urd_future_fail(urd_future *f, int error);
 
 /* Wait for the result, and copy the value to v (NULL: do not copy).  0, the error that was set,
- * -ECANCELED. */
+ * -ECANCELED.  With the result, the future's memory may be freed. */
 int urd_future_wait(urd_future *f, void *v) URD_MUST_USE;
 
 /* The same without waiting: -EAGAIN instead.  No cancel point. */
 int urd_future_trywait(urd_future *f, void *v) URD_MUST_USE;
 
-/* Is there a result? */
+/* Is there a result?  A look: who sets it may not be done with it yet. */
 bool urd_future_is_done(const urd_future *f);
 
 URD_END_DECLS

@@ -123,8 +123,10 @@ typedef struct urd_event {
 
 void urd_event_set(urd_event *e); /* wakes all who wait; stays set */
 void urd_event_clear(urd_event *e);
-bool urd_event_is_set(const urd_event *e);
-int urd_event_wait(urd_event *e) URD_MUST_USE; /* until set; 0, -ECANCELED */
+bool urd_event_is_set(const urd_event *e); /* a look: who sets it may not be done with it yet */
+
+/* Until set.  0, and the event's memory may be freed then; -ECANCELED. */
+int urd_event_wait(urd_event *e) URD_MUST_USE;
 
 URD_END_DECLS
 

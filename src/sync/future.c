@@ -11,7 +11,7 @@
 
 #include "base/atomic.h"
 #include "base/check.h"
-#include "urd.h"
+#include "sync/event.h"
 
 void urd_future_init(urd_future *f, size_t elem_bytes, void *value)
 {
@@ -46,19 +46,22 @@ int urd_future_fail(urd_future *f, int error)
     return settle(f, NULL, error);
 }
 
-int urd_future_trywait(urd_future *f, void *v)
+static int result_of(const urd_future *f, void *v)
 {
-    if (!urd_event_is_set(&f->done))
-        return -EAGAIN;
     if (f->result == 0 && v && f->elem_bytes)
         memcpy(v, f->value, f->elem_bytes);
     return f->result;
 }
 
+int urd_future_trywait(urd_future *f, void *v)
+{
+    return urd__event_passed(&f->done) ? result_of(f, v) : -EAGAIN;
+}
+
 int urd_future_wait(urd_future *f, void *v)
 {
     int rc = urd_event_wait(&f->done);
-    return rc ? rc : urd_future_trywait(f, v);
+    return rc ? rc : result_of(f, v);
 }
 
 bool urd_future_is_done(const urd_future *f)

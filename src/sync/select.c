@@ -40,6 +40,7 @@
 #include "base/lock.h"
 #include "core/wait.h"
 #include "sync/chan.h"
+#include "sync/event.h"
 #include "sync/select.h"
 
 typedef struct arms {
@@ -72,7 +73,7 @@ static urd__link *queue_of(const urd_op *op)
 }
 
 /* An event or a job, once it has happened, needs no lock to be seen. */
-static bool has_happened(urd_op *op)
+static bool has_happened(const urd_op *op)
 {
     if (op->kind == URD_OP_EVENT)
         return urd_event_is_set(op->event);
@@ -88,6 +89,8 @@ static bool try_channel(urd_op *op, urd__task **wake)
 
 static bool try_alone(urd_op *op, urd__task **wake)
 {
+    if (op->kind == URD_OP_EVENT)
+        return urd__event_passed(op->event);
     if (!is_channel(op))
         return has_happened(op);
     urd__lock(&op->chan->lock);

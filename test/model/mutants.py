@@ -365,6 +365,28 @@ MUTANTS = [
     ("broadcast", "sync/broadcast.c", "urd__wait_pop_all(&b->senders, -EPIPE, &woken);",
      "urd__wait_pop_all(&b->senders, 0, &woken);", "a refused value looks like a sent one"),
 
+    ("event", "sync/event.c",
+     "    urd__lock(&e->lock); /* F2 */\n    urd__unlock(&e->lock);\n", "",
+     "the event is freed while its setter still holds the lock"),
+    ("event", "sync/event.c", "    if (rc)\n        return rc;\n",
+     "    if (rc || urd_event_is_set(e))\n        return rc;\n",
+     "a wait that finds it set frees it before the setter has let go"),
+    ("event", "sync/event.c",
+     "    if (urd_event_is_set(e)) {\n        urd__unlock(&e->lock);\n        return 0;\n    }\n",
+     "", "a set that came before the wait is missed"),
+    ("event", "sync/event.c",
+     "    urd__store_rel(&e->set, 1); /* E2 [event] */\n"
+     "    urd__wait_pop_all(&e->waiters, 0, &woken);\n    urd__unlock(&e->lock); /* E3 */\n",
+     "    urd__wait_pop_all(&e->waiters, 0, &woken);\n    urd__unlock(&e->lock); /* E3 */\n"
+     "    urd__store_rel(&e->set, 1);\n",
+     "a waiter enqueues after the set has looked, and sleeps"),
+    ("event", "sync/event.c", "urd__store_rel(&e->set, 1); /* E2 [event] */",
+     "urd__store_rlx(&e->set, 1);",
+     "who looks may not see what was written before the set"),
+    ("select", "sync/select.c", "        return urd__event_passed(op->event);",
+     "        return has_happened(op);",
+     "an event is freed while its setter still holds the lock"),
+
     ("select", "sync/select.c", "        if (is_channel(op) && try_channel(op, &wake))",
      "        if (false)", "what came between the try and the wait is not seen"),
     ("select", "sync/select.c", "    bool happened = has_happened(op);\n    if (!happened)",

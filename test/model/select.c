@@ -90,6 +90,14 @@ static void recv_either(void)
     select_and_note(ops, 2);
 }
 
+/* Its event was for this one alone, and is gone with it. */
+static void wait_for_event_and_leave(void)
+{
+    urd_op ops[1] = {urd_op_event(&event)};
+    select_and_note(ops, 1);
+    leave(&event, sizeof event);
+}
+
 static void recv_a_or_event(void)
 {
     long in = -1;
@@ -181,6 +189,11 @@ const struct explore_model explore_models[] = {
      .thread_names = {"select", "setter", "sender"},
      .random = SAMPLES,
      .finish = one_happened},
+    {.name = "an_event_is_freed_by_who_selected_it",
+     .setup = setup,
+     .threads = {wait_for_event_and_leave, set_event},
+     .thread_names = {"select", "setter"},
+     .finish = core_finish},
     {.name = "a_select_is_cancelled_as_a_value_comes",
      .setup = setup,
      .threads = {recv_either, try_send_a, cancel_scope},

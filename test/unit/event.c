@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/atomic.h"
@@ -200,4 +201,33 @@ TEST(threads_need_no_runtime_for_an_event)
     CHECK_EQ(pthread_create(&id, NULL, set_it, NULL), 0);
     CHECK_EQ(urd_event_wait(&event), 0);
     CHECK_EQ(pthread_join(id, NULL), 0);
+}
+
+static int set_given(void *arg)
+{
+    urd_event_set(arg);
+    return 0;
+}
+
+/* The sanitizers see who touches what was freed. */
+static int free_what_was_set(void *arg)
+{
+    (void)arg;
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < ROUNDS; i++) {
+        urd_event *mine = calloc(1, sizeof *mine);
+        CHECK(mine != NULL);
+        urd_go(&s, set_given, mine);
+        urd_op op = urd_op_event(mine);
+        CHECK_EQ(i % 2 ? urd_event_wait(mine) : urd_select(&op, 1), 0);
+        free(mine);
+    }
+    CHECK_EQ(urd_scope_join(&s), 0);
+    return 0;
+}
+
+TEST(who_has_waited_may_free_the_event)
+{
+    run_real(WORKERS, free_what_was_set);
 }
