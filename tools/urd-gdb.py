@@ -16,7 +16,7 @@ import struct
 import gdb
 from gdb.unwinder import Unwinder
 
-MAGIC = b"urdume layout 1\0"
+MAGIC = b"urdume layout 2\0"
 LIVE = 0x6b73617420647275
 FRAMES_MAX = 100
 # What a saved context holds, from its address upwards, as core/switch_*.S says.
@@ -52,15 +52,16 @@ class Runtime:
     def __init__(self):
         try:
             at = int(gdb.parse_and_eval("(unsigned long)&urd__layout_own"))
-            head = memory(at, 56)
+            head = memory(at, 64)
         except gdb.error as error:
             raise gdb.GdbError(f"no liburdume in this program: {error}")
         if head[:16] != MAGIC:
             raise gdb.GdbError("the liburdume of this program is of another version")
         count, self.at, self.stacks = struct.unpack_from("<IQQ", head, 20)
+        self.compacts = struct.unpack_from("<Q", head, 48)[0]
         self.fields = {}
         for i in range(count):
-            name, offset, size = struct.unpack("<24sII", memory(at + 56 + 32 * i, 32))
+            name, offset, size = struct.unpack("<24sII", memory(at + 64 + 32 * i, 32))
             self.fields[name.split(b"\0")[0].decode()] = (offset, size)
 
     def get(self, at, name):
@@ -90,6 +91,20 @@ class Runtime:
             at = (high - self.fields["task"][1]) & ~63
             if self.get(at, "task.live") == LIVE:
                 yield slot + 1, at
+        yield from self.compact_tasks()
+
+    def compact_tasks(self):
+        """Their frames are in a copy, unless they ran last: gdb cannot follow them there."""
+        slot_bytes = self.get(self.compacts, "compacts.slot_bytes")
+        per_block = self.get(self.compacts, "compacts.block_slots")
+        task_bytes = (self.fields["task"][1] + 63) & ~63
+        for block in range(self.get(self.compacts, "compacts.mapped")):
+            base = self.get(self.compacts + block * self.fields["compact_block"][1],
+                            "compacts.blocks")
+            for slot in range(per_block):
+                at = base + (slot + 1) * slot_bytes - task_bytes
+                if self.get(at, "task.live") == LIVE:
+                    yield 1000000000 + block * per_block + slot, at
 
     def state(self, at):
         wait = self.get(at, "task.wait")
@@ -150,6 +165,10 @@ def print_stack(runtime, at):
     SWITCH.stack = int(gdb.newest_frame().read_register(SAVED[architecture()][1]))
     SWITCH.enabled = True
     gdb.invalidate_cached_frames()
+    if runtime.get(at, "task.compact") and \
+            runtime.get(runtime.get(at, "task.worker"), "worker.compact.inside") != at:
+        print("its frames are in a copy, where gdb cannot follow; urd ps PID shows them")
+        return
     try:
         frame, i = gdb.newest_frame().older(), 0
         while frame and frame.is_valid() and i < FRAMES_MAX:

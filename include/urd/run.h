@@ -72,7 +72,9 @@ typedef struct urd_config {
     urd_io io;               /* how tasks wait for I/O [URD_IO=epoll, uring or auto] */
     urd_interrupt interrupt; /* Ctrl-C; what the program handles or ignores itself stays so
                                 [URD_INTERRUPT=cancel, term or off] */
-    long reserved[3];        /* zero */
+    size_t compact_bytes;    /* of frames that a task of a compact scope may keep while it waits;
+                                0: 1536 [URD_COMPACT_BYTES, 1024 to 65536] */
+    long reserved[2];        /* zero */
 } urd_config;
 
 /*

@@ -57,6 +57,21 @@ void urd_scope_deadline(urd_scope *s, urd_time when);
 /* At most `jobs` run at once; starting one more waits.  Before the first job; 0: no limit. */
 void urd_scope_limit(urd_scope *s, int jobs);
 
+/*
+ * The tasks of this scope are compact: they run on a stack that others of their worker use, too,
+ * and while one waits only its live frames are kept, up to urd_config.compact_bytes.  For a great
+ * many that mostly wait: one takes some 2 KiB instead of 4.  Before the first job.  Beyond that
+ *  - what others get a pointer to must not lie on the stack of such a task: scopes, timers, locks,
+ *    channels, job handles, and the arguments of jobs that it starts.  Buffers of its
+ *    own calls may.
+ *  - it may wait in urd_sleep, urd_yield, the calls on descriptors, urd_mutex, urd_rmutex,
+ *    urd_rwlock, urd_once, urd_sem, urd_latch, urd_event, urd_chan with values of up to 80 bytes,
+ *    urd_scope_join and urd_job_join.
+ * Any other wait aborts, as does one with more frames than can be kept, and a scope, timer or
+ * handle on the stack.  Scopes opened by such a task are ordinary ones, unless made compact too.
+ */
+void urd_scope_compact(urd_scope *s);
+
 /* A job's error does not cancel the others.  Join still returns the first. */
 void urd_scope_keep_going(urd_scope *s);
 

@@ -90,6 +90,11 @@ void urd__os_no_huge_pages(void *p, size_t size)
     madvise(p, size, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses; so much the better */
 }
 
+void urd__os_huge_pages(void *p, size_t size)
+{
+    madvise(p, size, MADV_HUGEPAGE); /* the same; then pages of the usual size serve */
+}
+
 void urd__os_discard(void *p, size_t size)
 {
     madvise(p, size, MADV_DONTNEED);

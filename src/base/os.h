@@ -37,6 +37,7 @@ void urd__os_unmap(void *p, size_t size);
 int urd__os_guard_install(void *p, size_t size); /* MADV_GUARD_INSTALL; -EINVAL: an older kernel */
 int urd__os_protect_none(void *p, size_t size);
 void urd__os_no_huge_pages(void *p, size_t size);
+void urd__os_huge_pages(void *p, size_t size);
 void urd__os_discard(void *p, size_t size); /* pages go back to the kernel */
 size_t urd__os_page_bytes(void);
 

@@ -12,11 +12,13 @@
 
 #include "base/check.h"
 #include "base/os.h"
+#include "core/compact.h"
 #include "core/cpus.h"
 #include "core/stack.h"
 
 static const uint64_t WORKERS_MAX = 1024;
 static const uint64_t STACK_BYTES_MIN = 16384, STACK_BYTES_MAX = UINT64_C(1) << 30;
+static const uint64_t COMPACT_BYTES_MIN = 1024, COMPACT_BYTES_MAX = 65536;
 static const uint64_t SHARED_BYTES_MIN = 65536, SHARED_BYTES_MAX = UINT64_C(1) << 44;
 static const uint64_t SHARED_BYTES_DEFAULT = UINT64_C(1) << 30;
 static const uint64_t GRACE_MS_MAX = 3600 * UINT64_C(1000);
@@ -97,6 +99,8 @@ static int check_fields(const urd_config *c)
         rc = check_field("workers", (uint64_t)(int64_t)c->workers, 1, WORKERS_MAX);
     if (!rc && c->stack_bytes)
         rc = check_field("stack_bytes", c->stack_bytes, STACK_BYTES_MIN, STACK_BYTES_MAX);
+    if (!rc && c->compact_bytes)
+        rc = check_field("compact_bytes", c->compact_bytes, COMPACT_BYTES_MIN, COMPACT_BYTES_MAX);
     if (!rc && c->shared_bytes)
         rc = check_field("shared_bytes", c->shared_bytes, SHARED_BYTES_MIN, SHARED_BYTES_MAX);
     if (!rc && c->grace_duration)
@@ -121,7 +125,7 @@ static int check_fields(const urd_config *c)
 static int read_environment(urd_config *c)
 {
     uint64_t workers = (uint64_t)c->workers, stack_bytes = c->stack_bytes;
-    uint64_t shared_bytes = c->shared_bytes, grace_ms = 0;
+    uint64_t shared_bytes = c->shared_bytes, compact_bytes = c->compact_bytes, grace_ms = 0;
     uint64_t watchdog_ms = (uint64_t)c->watchdog_ms;
     int sigquit = c->sigquit;
     int is_virtual = c->virtual_clock, none = c->processes == URD_PROCESSES_NONE, io = (int)c->io;
@@ -129,6 +133,8 @@ static int read_environment(urd_config *c)
     int rc = number_from("URD_WORKERS", 1, WORKERS_MAX, &workers);
     if (!rc)
         rc = number_from("URD_STACK_BYTES", STACK_BYTES_MIN, STACK_BYTES_MAX, &stack_bytes);
+    if (!rc)
+        rc = number_from("URD_COMPACT_BYTES", COMPACT_BYTES_MIN, COMPACT_BYTES_MAX, &compact_bytes);
     if (!rc)
         rc = number_from("URD_SHARED_BYTES", SHARED_BYTES_MIN, SHARED_BYTES_MAX, &shared_bytes);
     if (!rc)
@@ -158,6 +164,7 @@ static int read_environment(urd_config *c)
     c->interrupt = (urd_interrupt)interrupt;
     c->workers = (int)workers;
     c->stack_bytes = stack_bytes;
+    c->compact_bytes = compact_bytes;
     c->shared_bytes = shared_bytes;
     if (grace_ms)
         c->grace_duration = (urd_time)grace_ms * URD_MS;
@@ -180,6 +187,8 @@ int urd__config_resolve(const urd_config *cfg, urd_config *out)
         out->workers = urd__cpus();
     if (!out->stack_bytes)
         out->stack_bytes = URD__STACK_BYTES_DEFAULT;
+    if (!out->compact_bytes)
+        out->compact_bytes = URD__COMPACT_BYTES_DEFAULT;
     if (!out->shared_bytes)
         out->shared_bytes = SHARED_BYTES_DEFAULT;
     if (!out->grace_duration)

@@ -26,6 +26,7 @@
 int urd_job_open_at(urd_job *j, urd_scope *s, urd_kind kind, urd_fn *fn, void *arg, size_t size,
                     const urd_job_options *o, const char *where)
 {
+    urd__wait_check_place(urd__task_self(), "urd_job_open", j);
     *j = (urd_job){.kind = kind, .pidfd = -1};
     urd__scope_init(&j->scope, s, NULL, where);
     if (o && o->name)

@@ -34,6 +34,7 @@ typedef struct urd__job {
     int result;       /* set before it is done */
     uint8_t kind;     /* urd_kind, or one of the above */
     uint8_t owns_arg; /* arg was allocated with the job and goes with it */
+    uint8_t compact;  /* it becomes a compact task; of a fork: means nothing */
 } urd__job;
 
 /* Of no worker in particular: what workers had too many of, and jobs of other threads. */

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "core/runtime.h"
 #include "core/scope.h"
+#include "core/wait.h"
 
 enum { OVER, ARMED, CANCELLED };
 
@@ -57,6 +58,7 @@ static urd__job *new_job(const urd_timer *t)
         job->arg = t->arg;
         job->scope = t->scope;
         job->where = t->where;
+        job->compact = (urd__load_rlx(&t->scope->flags) & URD__SCOPE_COMPACT) != 0; /* set before */
     } else {
         urd__scope_fail(t->scope, -ENOMEM);
     }
@@ -132,6 +134,7 @@ void urd__later_done(urd__job *job, int rc)
 static int arm(urd_timer *t, int64_t when)
 {
     urd_scope *s = t->scope;
+    urd__wait_check_place(urd__task_self(), "a timer", t);
     urd__store_rel(&t->state, ARMED);
     if (urd__scope_attach(s, &t->member)) {
         urd_timer_stop(t);

@@ -234,6 +234,7 @@ void urd__park(urd__worker *self)
     }
     self->gave_way = false;
     urd__stack_trim(&self->stacks);
+    urd__compact_trim(self);
     if (self->searching) {
         self->searching = false;
         urd__sub_ar(&urd__rt.searching, 1);

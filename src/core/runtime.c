@@ -195,6 +195,7 @@ static long stop(unsigned threads)
     urd__worker_self = NULL;
     urd__os_discard(workers.at, workers.bytes);
     urd__stacks_close();
+    urd__compacts_close();
     urd__overflow_uninstall();
     urd__symbols_close();
     return urd__jobs_close();
@@ -210,6 +211,7 @@ static int start(void)
         urd__stacks_close();
         return rc;
     }
+    urd__compacts_open(urd__rt.compact_bytes);
     urd__overflow_install();
     urd__deques_open(urd__rt.nworkers > 1);
     unsigned threads = 0;
@@ -290,6 +292,7 @@ static int start_as(const urd_config *cfg, const urd__process_ops *processes)
                              .io_kind = cfg->io,
                              .grace_duration = cfg->grace_duration,
                              .stack_bytes = cfg->stack_bytes,
+                             .compact_bytes = cfg->compact_bytes,
                              .name = cfg->name,
                              .interrupted = interrupted,
                              .processes = processes};

@@ -42,6 +42,7 @@ typedef struct urd__runtime {
     urd_io io_kind;
     urd_time grace_duration;
     size_t stack_bytes;
+    size_t compact_bytes;
     const char *name;
     const char *first_name; /* of the first job, or NULL */
     urd_fn *first_fn;

@@ -72,3 +72,14 @@ void urd__sanitize_native(urd__task *task)
     asan_native(task);
     tsan_native(task);
 }
+
+bool urd__sanitize_copies_stacks(void)
+{
+#if defined(URD_ASAN) || defined(URD_TSAN)
+    return false;
+#elif defined(HAVE_VALGRIND)
+    return !RUNNING_ON_VALGRIND;
+#else
+    return true;
+#endif
+}

@@ -82,6 +82,9 @@ static inline void urd__sanitize_mapped(const void *p, size_t size)
 #endif
 }
 
+/* May a stack be copied away, and back?  What watches stacks takes that for something else. */
+bool urd__sanitize_copies_stacks(void);
+
 /* The thread's own stack, of a task that did not get one from us. */
 void urd__sanitize_native(urd__task *task);
 

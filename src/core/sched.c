@@ -51,6 +51,14 @@ void urd__worker_enqueue(urd__worker *self, urd__task *task)
     self->ready_last = task;
 }
 
+static void put_back(urd__worker *self, urd__task *task)
+{
+    task->next = self->ready_first;
+    if (!self->ready_first)
+        self->ready_last = task;
+    self->ready_first = task;
+}
+
 __attribute__((noinline)) static urd__task *take_random(urd__worker *self)
 {
     unsigned n = 0;
@@ -81,6 +89,8 @@ static urd__task *next_ready(urd__worker *self)
 
 void urd__worker_switch(urd__worker *self, urd__task *from, urd__task *to)
 {
+    if (__builtin_expect(to->compact, 0))
+        urd__compact_enter(self, to);
     self->current = to;
     urd__sanitize_before(self, from, to, false);
     urd__switch(&from->context, to->context);
@@ -92,16 +102,24 @@ bool urd__worker_due(urd__worker *self)
     return ++self->tick % POLL_TICKS == 0;
 }
 
-static urd__task *next_after(urd__worker *self)
+/* What a compact task runs on is needed for the next one (compact.c): the loop's stack is not. */
+static urd__task *next_after(const urd__task *from)
 {
+    urd__worker *self = from->worker;
     urd__task *to = urd__worker_due(self) ? NULL : next_ready(self);
+    if (__builtin_expect(from->compact, 0) && to && to->compact && to != from) {
+        put_back(self, to);
+        to = NULL;
+    }
     return to ? to : &self->idle;
 }
 
 void urd__worker_leave(urd__task *from)
 {
     urd__worker *self = from->worker;
-    urd__task *to = next_after(self);
+    if (__builtin_expect(from->compact, 0))
+        urd__compact_leave(from);
+    urd__task *to = next_after(from);
     if (to != from)
         urd__worker_switch(self, from, to);
 }
@@ -134,10 +152,15 @@ int urd_yield(void)
 void urd__worker_exit(urd__task *from)
 {
     urd__worker *self = from->worker;
-    urd__task *to = next_after(self);
+    urd__task *to = next_after(from);
     self->current = to;
     urd__store_rlx(&from->live, 0); /* for reports, which look again */
-    urd__stack_put(&self->stacks, &from->stack);
+    if (__builtin_expect(from->compact, 0))
+        urd__compact_put(self, from);
+    else
+        urd__stack_put(&self->stacks, &from->stack);
+    if (__builtin_expect(to->compact, 0))
+        urd__compact_enter(self, to);
     urd__sanitize_dead(from);
     urd__sanitize_before(self, from, to, true);
     urd__switch(&from->context, to->context);

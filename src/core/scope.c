@@ -56,6 +56,7 @@ void urd__scope_init(urd_scope *s, urd_scope *parent, urd__task *owner, const ch
 void urd_scope_open_at(urd_scope *s, const char *where)
 {
     urd__task *self = urd__task_self();
+    urd__wait_check_place(self, "urd_scope_open", s);
     urd__scope_init(s, self->scope, self, where);
     self->scope = s;
 }
@@ -78,6 +79,17 @@ void urd_scope_limit(urd_scope *s, int jobs)
         urd__or_ar(&s->flags, URD__SCOPE_LIMIT);
     else
         urd__and_ar(&s->flags, ~(unsigned)URD__SCOPE_LIMIT);
+    urd__unlock(&s->lock);
+}
+
+void urd_scope_compact(urd_scope *s)
+{
+    urd__lock(&s->lock);
+    if (unended(s) != 0) {
+        urd__unlock(&s->lock);
+        urd__die("urd_scope_compact after the first job, in the scope opened at %s", s->where);
+    }
+    urd__or_ar(&s->flags, URD__SCOPE_COMPACT);
     urd__unlock(&s->lock);
 }
 
@@ -222,7 +234,7 @@ static bool has_room(const urd__task *self)
 static void run_unstarted(urd__task *self, urd_scope *s)
 {
     urd__worker *worker = self->worker;
-    if (!worker || !has_room(self))
+    if (!worker || self->compact || !has_room(self))
         return;
     /* Now and then it stops, lest a stream of jobs, each starting the next, keep what is older from
      * its turn; and a seeded schedule runs some of them on their own stacks. */

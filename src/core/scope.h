@@ -19,7 +19,8 @@ enum {
     URD__SCOPE_SHIELD = 2,
     URD__SCOPE_KEEP_GOING = 4,
     URD__SCOPE_LIMIT = 8,
-    URD__SCOPE_LOCAL = 16, /* it lies in a urd_local_value */
+    URD__SCOPE_LOCAL = 16,   /* it lies in a urd_local_value */
+    URD__SCOPE_COMPACT = 32, /* its tasks are compact */
 };
 
 /* In `pending`, above any number of jobs: the owner waits for the last one. */

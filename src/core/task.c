@@ -137,11 +137,23 @@ void urd__task_run_job(urd__task *self, urd__job *job)
     done(job, rc);
 }
 
-/* Another job for the same stack, if nothing else is waiting for the worker. */
-static urd__job *next_for(urd__worker *worker)
+static bool is_compact(const urd__job *job)
 {
-    return urd__worker_due(worker) || urd__worker_wanted(worker) ? NULL
-                                                                 : urd__deque_pop(&worker->deque);
+    return job->compact && job->kind != URD__KIND_FORK && urd__compacts.frame_bytes;
+}
+
+/* Another job for the same stack, if nothing else is waiting for the worker. */
+static urd__job *next_for(const urd__task *self)
+{
+    urd__worker *worker = self->worker;
+    if (urd__worker_due(worker) || urd__worker_wanted(worker))
+        return NULL;
+    urd__job *job = urd__deque_pop(&worker->deque);
+    if (!job || is_compact(job) == self->compact)
+        return job;
+    int rc = urd__deque_push(&worker->deque, job);
+    urd__assert(rc == 0); /* its slot was free a moment ago */
+    return NULL;
 }
 
 static void task_main(void *arg)
@@ -152,7 +164,7 @@ static void task_main(void *arg)
     do {
         self->job = NULL;
         urd__task_run_job(self, job);
-        job = next_for(self->worker);
+        job = next_for(self);
     } while (job);
     urd__worker_exit(self);
 }
@@ -168,19 +180,31 @@ static void fail_unstarted(urd__worker *worker, urd__job *job, int rc)
     done(job, rc);
 }
 
+/* A task lies at the top of its stack. */
+static int get_stack(urd__worker *worker, urd__task **task, urd__stack *stack)
+{
+    int rc = urd__stack_get(&worker->stacks, stack);
+    if (rc)
+        return rc;
+    uintptr_t at = (stack->high - sizeof(urd__task)) & ~(uintptr_t)63;
+    *task = (urd__task *)at; // NOLINT(performance-no-int-to-ptr)
+    return 0;
+}
+
 void urd__task_start(urd__worker *worker, urd__job *job)
 {
     urd__stack stack;
-    int rc = urd__stack_get(&worker->stacks, &stack);
+    urd__task *task;
+    bool compact = is_compact(job);
+    int rc = compact ? urd__compact_get(worker, &task, &stack) : get_stack(worker, &task, &stack);
     if (rc) {
         fail_unstarted(worker, job, rc);
         return;
     }
-    uintptr_t at = (stack.high - sizeof(urd__task)) & ~(uintptr_t)63;
-    urd__task *task = (urd__task *)at; // NOLINT(performance-no-int-to-ptr)
-    *task = (urd__task){.worker = worker, .job = job, .stack = stack, .live = URD__TASK_LIVE};
+    *task = (urd__task){
+        .worker = worker, .job = job, .compact = compact, .stack = stack, .live = URD__TASK_LIVE};
     urd__sanitize_born(task);
-    task->context =
-        urd__switch_make((void *)at, task_main, task); // NOLINT(performance-no-int-to-ptr)
+    void *top = compact ? (void *)stack.high : task; // NOLINT(performance-no-int-to-ptr)
+    task->context = urd__switch_make(top, task_main, task);
     urd__worker_switch(worker, &worker->idle, task);
 }

@@ -46,6 +46,7 @@ typedef struct urd__task {
     urd__job *job;              /* self only: that runs now; NULL: none */
     struct urd__timer timer;    /* of its sleep */
     bool rang;                  /* that timer ended the wait; written by who claimed it */
+    bool compact;               /* set once: it lies in a slot of compact.c */
     urd_scope *scope;           /* self only: the innermost */
     urd__member member;         /* under member_of->lock */
     urd_scope *member_of;       /* self only: the scope in which cancel finds it, or NULL */

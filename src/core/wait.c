@@ -53,8 +53,32 @@ int urd__wait_enter(urd__task *self)
     return 0;
 }
 
+/* Others have pointers to frames of a task in all waits but these. */
+__attribute__((noinline)) static void check_compact(const urd__task *self, urd__reason reason,
+                                                    const void *on)
+{
+#define WORDS(name, ends, words) [name] = words,
+    static const char *const words[] = {URD__REASONS(WORDS)};
+#undef WORDS
+    static const bool fit[URD__REASON_COUNT] = {
+        [URD__ON_TIME] = true,        [URD__ON_SCOPE] = true,
+        [URD__ON_LIMIT] = true,       [URD__ON_JOB] = true,
+        [URD__ON_MUTEX] = true,       [URD__ON_RMUTEX] = true,
+        [URD__ON_RWLOCK_READ] = true, [URD__ON_ONCE] = true,
+        [URD__ON_SEM] = true,         [URD__ON_RWLOCK_WRITE] = true,
+        [URD__ON_LATCH] = true,       [URD__ON_EVENT] = true,
+        [URD__ON_CHAN_SEND] = true,   [URD__ON_CHAN_RECV] = true,
+        [URD__ON_CHAN_JOIN] = true,   [URD__ON_FD] = true};
+    if (!fit[reason])
+        urd__die("a compact task cannot wait for %s", words[reason]);
+    if (reason != URD__ON_FD) /* a number */
+        urd__wait_check_place(self, "a wait", on);
+}
+
 uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, const void *on)
 {
+    if (__builtin_expect(self->compact, 0))
+        check_compact(self, reason, on);
     uint64_t last = urd__load_rlx(&self->wait); /* nobody else writes it now */
     urd__assert(state_of(last) != URD__WAITING);
     uint64_t word = with_state(last + URD__WAIT_STATES, URD__WAITING);
@@ -140,8 +164,11 @@ void urd__wait_cancel(urd__task *task, urd_scope *scope)
 }
 
 /* The wait has begun; releases the lock. */
-static int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter)
+static int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *on_stack)
 {
+    urd__waiter *waiter = urd__wait_note(self, on_stack, sizeof *on_stack);
+    if (__builtin_expect(waiter != on_stack, 0))
+        *waiter = *on_stack;
     waiter->task = self;
     waiter->claimed = false;
     urd__list_push_tail(list, &waiter->link);
@@ -153,6 +180,8 @@ static int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *wa
             urd__list_remove(&waiter->link);
         urd__unlock(lock);
     }
+    if (__builtin_expect(waiter != on_stack, 0))
+        *on_stack = *waiter;
     return rc;
 }
 

@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/check.h"
 #include "base/list.h"
 #include "core/task.h"
 #include "core/worker.h"
@@ -72,6 +73,28 @@ typedef enum urd__reason {
 
 /* On the waiter's stack, or in its urd_op; in urd/base.h. */
 typedef struct urd__waiter urd__waiter;
+
+/*
+ * Where others may find what the task puts on a queue while it waits: on its stack; or, as a
+ * compact task's is copied away (compact.c), beside the task.  One at a time.
+ */
+static inline void *urd__wait_note(urd__task *self, void *on_stack, size_t size)
+{
+    if (__builtin_expect(!self->compact, 1))
+        return on_stack;
+    urd__assert(size <= URD__COMPACT_NOTE_BYTES);
+    return (unsigned char *)self - URD__COMPACT_NOTE_BYTES;
+}
+
+/* Abort if the object, to which others get a pointer, lies on the stack of a compact task. */
+static inline void urd__wait_check_place(const urd__task *self, const char *call,
+                                         const void *object)
+{
+    if (__builtin_expect(self->compact, 0) && (uintptr_t)object >= self->stack.low &&
+        (uintptr_t)object < self->stack.high)
+        urd__die("%s: the object lies on the stack of a compact task, which moves as it waits",
+                 call);
+}
 
 /* 0, or -ECANCELED.  Afterwards a cancel of the task's scope finds the task. */
 int urd__wait_enter(urd__task *self);

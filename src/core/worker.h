@@ -7,6 +7,7 @@
 #define URD_CORE_WORKER_H
 
 #include "base/os.h"
+#include "core/compact.h"
 #include "core/deque.h"
 #include "core/job.h"
 #include "core/stack.h"
@@ -42,6 +43,7 @@ typedef struct urd__worker {
     void *dead_fiber; /* ThreadSanitizer's, of the task that ended last */
     urd__os_thread thread;
     void *signal_stack; /* on which a stack overflow is reported */
+    urd__compact compact;
 
     /* Shared. */
     urd__deque deque;

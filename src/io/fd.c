@@ -187,17 +187,18 @@ static void leave(urd__fd_use *use, urd__fd_wait *wait)
 
 static int wait_as_task(urd__fd_use *use, short events)
 {
-    urd__fd_wait wait = {
+    urd__fd_wait on_stack, *wait = urd__wait_note(use->self, &on_stack, sizeof on_stack);
+    *wait = (urd__fd_wait){
         .waiter.task = use->self, .number = use->number, .events = events, .at = use->self->worker};
     int rc;
     urd__lock(&use->fd->lock);
-    bool entered = enter(use, &wait, &rc);
+    bool entered = enter(use, wait, &rc);
     urd__unlock(&use->fd->lock);
     if (!entered)
         return rc;
     rc = urd__wait_end(use->self);
-    leave(use, &wait);
-    return rc ? rc : wait.waiter.result;
+    leave(use, wait);
+    return rc ? rc : wait->waiter.result;
 }
 
 static int take_event(void)
@@ -341,13 +342,14 @@ void urd__fd_made(int number, unsigned flags)
 static void wait_until_left(urd__fd *fd, int number)
 {
     urd__task *self = urd__task_self();
-    urd__fd_wait wait = {.waiter.task = self};
+    urd__fd_wait on_stack, *wait = urd__wait_note(self, &on_stack, sizeof on_stack);
+    *wait = (urd__fd_wait){.waiter.task = self};
     urd__lock(&fd->lock);
     bool left = fd->inside == 0; /* C2 */
     if (!left) {
-        wait.waiter.word =
+        wait->waiter.word =
             urd__wait_begin(self, NULL, URD__ON_FD, (const void *)(intptr_t)number); // NOLINT
-        fd->by = &wait;
+        fd->by = wait;
     }
     urd__unlock(&fd->lock);
     if (!left)

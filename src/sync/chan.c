@@ -131,6 +131,25 @@ int urd__chan_try(urd_chan *c, bool send, void *v, urd__task **wake)
     return send ? try_send(c, v, wake) : try_recv(c, v, wake);
 }
 
+/* Of a compact task, whose stack is copied away: the value waits beside the task.  Under lock,
+ * which is released. */
+__attribute__((noinline)) static int wait_compact(urd_chan *c, void *v, bool send, urd__task *self)
+{
+    enum { VALUE_BYTES_MAX = URD__COMPACT_NOTE_BYTES - sizeof(urd__waiter) };
+    if (c->elem_bytes > VALUE_BYTES_MAX)
+        urd__die("a compact task can wait to send or receive %d bytes, and not %zu",
+                 VALUE_BYTES_MAX, c->elem_bytes);
+    urd__waiter waiter = {0}, *note = urd__wait_note(self, &waiter, URD__COMPACT_NOTE_BYTES);
+    waiter.value = note + 1; /* behind its copy there */
+    if (send)
+        copy(c, waiter.value, v);
+    int rc = urd__wait_on(self, send ? &c->senders : &c->receivers, &c->lock, &waiter,
+                          send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV, c);
+    if (rc == 0 && waiter.result == 0 && !send)
+        copy(c, v, waiter.value);
+    return rc ? rc : waiter.result;
+}
+
 /* v is read when sending, written when receiving.  Written once for all four calls, and compiled
  * for each. */
 __attribute__((always_inline)) static inline int transfer(urd_chan *c, void *v, bool send,
@@ -143,6 +162,8 @@ __attribute__((always_inline)) static inline int transfer(urd_chan *c, void *v, 
     urd__lock(&c->lock);
     rc = send ? try_send(c, v, &wake) : try_recv(c, v, &wake);
     if (wait && rc == -EAGAIN) {
+        if (__builtin_expect(self->compact, 0))
+            return wait_compact(c, v, send, self);
         urd__waiter waiter;
         waiter.value = v;
         waiter.result = 0;

@@ -176,8 +176,9 @@ __attribute__((noinline)) static int lock_slow(urd_mutex *m, urd__task *self,
     int rc = urd__wait_enter(self);
     if (rc)
         return rc;
-    urd__mutex_waiter w = waiter_for(self, use->reason, on);
-    return wait_for_turn(m, &w, self->scope, 0);
+    urd__mutex_waiter on_stack, *w = urd__wait_note(self, &on_stack, sizeof on_stack);
+    *w = waiter_for(self, use->reason, on);
+    return wait_for_turn(m, w, self->scope, 0);
 }
 
 /* Inline, so that an uncontended lock is one compare-and-swap and a look at the scope. */
@@ -277,8 +278,9 @@ void urd__mutex_lock_always(urd_mutex *m, urd__task *self)
 {
     if (spin(m, self, 0))
         return;
-    urd__mutex_waiter w = waiter_for(self, URD__ON_MUTEX, m);
-    int rc = wait_for_turn(m, &w, NULL, 0);
+    urd__mutex_waiter on_stack, *w = urd__wait_note(self, &on_stack, sizeof on_stack);
+    *w = waiter_for(self, URD__ON_MUTEX, m);
+    int rc = wait_for_turn(m, w, NULL, 0);
     urd__assert(rc == 0); /* no cancel ends it */
 }
 

@@ -25,8 +25,16 @@ static const int SAVED_USED = 12, PC_WORD = 11;
 
 typedef struct source {
     const urd__view *view;
+    const urd__view_task *task;
     const urd__sample *sample;
 } source;
+
+/* Where what belongs at this address of the task's stack is. */
+static uintptr_t place_of(const urd__view_task *task, uintptr_t address)
+{
+    bool copied = task->copied && address >= task->low && address < task->high;
+    return copied ? task->copied - (task->high - address) : address;
+}
 
 static bool read_word(void *arg, uint64_t address, uint64_t *out)
 {
@@ -36,13 +44,15 @@ static bool read_word(void *arg, uint64_t address, uint64_t *out)
         memcpy(out, sample->stack + (address - sample->sp), sizeof *out);
         return true;
     }
-    return urd__os_read_memory(from->view->pid, (uintptr_t)address, out, sizeof *out) == 0;
+    uintptr_t at = place_of(from->task, (uintptr_t)address);
+    return urd__os_read_memory(from->view->pid, at, out, sizeof *out) == 0;
 }
 
-static bool from_context(const urd__view *view, uintptr_t context, urd__dw_stack *stack)
+static bool from_context(const urd__view *view, const urd__view_task *task, urd__dw_stack *stack)
 {
     uint64_t words[WORDS];
-    if (!context || urd__os_read_memory(view->pid, context, words, sizeof words) != 0)
+    uintptr_t context = task->context, at = place_of(task, context);
+    if (!context || urd__os_read_memory(view->pid, at, words, sizeof words) != 0)
         return false;
 #if defined(__x86_64__)
     const int n = WORDS;
@@ -78,12 +88,12 @@ static int by_frame_pointers(const urd__dw_stack *stack, uint64_t *pcs, int max)
 int urd__frames_of(struct Dwfl *dwfl, const urd__view *view, const urd__view_task *task,
                    const urd__sample *sample, uint64_t *pcs, int max)
 {
-    source from = {view, sample};
+    source from = {view, task, sample};
     urd__dw_stack stack = {.read = read_word, .arg = &from};
     if (sample) {
         memcpy(stack.registers, sample->registers, sizeof stack.registers);
         stack.pc = sample->pc;
-    } else if (!from_context(view, task->context, &stack)) {
+    } else if (!from_context(view, task, &stack)) {
         return 0;
     }
     int n = dwfl ? urd__dw_unwind(dwfl, &stack, pcs, max) : 0;

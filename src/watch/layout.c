@@ -23,6 +23,7 @@ __attribute__((section(URD__LAYOUT_SECTION), used)) urd__layout urd__layout_own 
     .runtime = &urd__rt,
     .stacks = &urd__stacks,
     .threads = &urd__running_threads,
+    .compacts = &urd__compacts,
     .version = URD_VERSION,
     // NOLINTNEXTLINE(bugprone-sizeof-expression): the size of a pointer is what is meant
     .field = {URD__LAYOUT(FIELD, TYPE, VALUE)},

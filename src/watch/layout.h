@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define URD__LAYOUT_SECTION ".urd.layout"
-#define URD__LAYOUT_MAGIC "urdume layout 1"
+#define URD__LAYOUT_MAGIC "urdume layout 2"
 
 typedef struct urd__layout_field {
     char name[24];
@@ -94,6 +94,14 @@ typedef struct urd__layout_field {
     TYPE(CHUNK, "chunk", urd__stack_chunk)                                                         \
     VALUE(COLOURS, "stacks.colours", URD__STACK_COLOURS)                                           \
     VALUE(COLOUR_BYTES, "stacks.colour_bytes", URD__STACK_COLOUR_BYTES)                            \
+    FIELD(WORKER_INSIDE, "worker.compact.inside", urd__worker, compact.inside)                     \
+    FIELD(TASK_COMPACT, "task.compact", urd__task, compact)                                        \
+    FIELD(COMPACT_SLOT, "compacts.slot_bytes", urd__compact_region, slot_bytes)                    \
+    FIELD(COMPACT_PER_BLOCK, "compacts.block_slots", urd__compact_region, block_slots)             \
+    FIELD(COMPACT_MAPPED, "compacts.mapped", urd__compact_region, mapped)                          \
+    FIELD(COMPACT_BLOCKS, "compacts.blocks", urd__compact_region, blocks[0].base)                  \
+    TYPE(COMPACT_BLOCK, "compact_block", urd__compact_block)                                       \
+    VALUE(COMPACT_NOTE, "compacts.note_bytes", URD__COMPACT_NOTE_BYTES)                            \
     FIELD(MUTEX_OWNER, "mutex.owner", urd_mutex, owner)                                            \
     FIELD(CHAN_ELEM, "chan.elem_bytes", urd_chan, elem_bytes)                                      \
     FIELD(CHAN_SLOTS, "chan.slots", urd_chan, slots)                                               \
@@ -110,7 +118,7 @@ typedef struct urd__layout {
     char magic[16];
     uint32_t bytes;  /* of this structure */
     uint32_t fields; /* how many there are */
-    const void *runtime, *stacks, *threads;
+    const void *runtime, *stacks, *threads, *compacts;
     const char *version; /* of the library */
     urd__layout_field field[URD__LAYOUT_FIELDS];
 } urd__layout;

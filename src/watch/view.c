@@ -280,6 +280,9 @@ static void add_task(urd__view *view, uintptr_t at, const void *copy, urd__view_
             task.worker = (int)i;
     if (task.worker >= 0)
         task.thread = view->workers[task.worker].thread;
+    if (number_in(view, copy, URD__AT_TASK_COMPACT) &&
+        pointer(view, worker, URD__AT_WORKER_INSIDE) != at)
+        task.copied = at - view->offset[URD__AT_COMPACT_NOTE];
     set_state(view, &task, number_in(view, copy, URD__AT_TASK_WAIT));
     size_t index = view->ntasks;
     ADD(view, tasks, task_room, task_at, task);
@@ -354,25 +357,60 @@ static size_t live_words(const urd__view *view, size_t slot, size_t end, uintptr
     return n;
 }
 
+/* The tasks of those words that say so; numbered from `number` on. */
+static bool each_live(urd__view *view, const uintptr_t *words, size_t n, long number, task_fn *fn)
+{
+    uint64_t live[OS_PIECES_MAX];
+    long got = urd__os_read_pieces(view->pid, words, n, live, sizeof *live);
+    for (size_t i = 0; i < n; i++) {
+        if ((long)i >= got && urd__os_read_memory(view->pid, words[i], &live[i], sizeof *live) != 0)
+            continue;
+        if (live[i] == URD__TASK_LIVE && !fn(view, words[i] - view->offset[URD__AT_TASK_LIVE],
+                                             (urd__view_task){.number = number + (long)i}))
+            return false;
+    }
+    return true;
+}
+
+/* Of a block of compact tasks, each of which lies at the end of its slot; see compact.c. */
+static bool each_compact(urd__view *view, uintptr_t block, long number, task_fn *fn)
+{
+    static const size_t LINE = 64;
+    uintptr_t compacts = (uintptr_t)view->layout.compacts;
+    size_t slot_bytes = urd__view_field(view, compacts, URD__AT_COMPACT_SLOT);
+    size_t slots = urd__view_field(view, compacts, URD__AT_COMPACT_PER_BLOCK);
+    size_t task_bytes = (view->bytes[URD__AT_TASK] + LINE - 1) / LINE * LINE;
+    for (size_t slot = 0, n; slot < slots; slot += n) {
+        uintptr_t words[OS_PIECES_MAX];
+        for (n = 0; n < OS_PIECES_MAX && slot + n < slots; n++)
+            words[n] =
+                block + (slot + n + 1) * slot_bytes - task_bytes + view->offset[URD__AT_TASK_LIVE];
+        if (!each_live(view, words, n, number + (long)slot, fn))
+            return false;
+    }
+    return true;
+}
+
 static bool each_slot(urd__view *view, task_fn *fn)
 {
     enum { SLOTS_MAX = 1 << 30 };
     size_t used = urd__view_field(view, (uintptr_t)view->layout.stacks, URD__AT_STACKS_USED);
     for (size_t slot = 0, n; slot < used && used < SLOTS_MAX; slot += n) {
         uintptr_t words[OS_PIECES_MAX];
-        uint64_t live[OS_PIECES_MAX];
         n = live_words(view, slot, used, words);
         if (n == 0)
-            return true;
-        long got = urd__os_read_pieces(view->pid, words, n, live, sizeof *live);
-        for (size_t i = 0; i < n; i++) {
-            if ((long)i >= got &&
-                urd__os_read_memory(view->pid, words[i], &live[i], sizeof *live) != 0)
-                continue;
-            if (live[i] == URD__TASK_LIVE && !fn(view, words[i] - view->offset[URD__AT_TASK_LIVE],
-                                                 (urd__view_task){.number = (long)(slot + i) + 1}))
-                return false;
-        }
+            break;
+        if (!each_live(view, words, n, (long)slot + 1, fn))
+            return false;
+    }
+    uintptr_t compacts = (uintptr_t)view->layout.compacts;
+    size_t mapped = urd__view_field(view, compacts, URD__AT_COMPACT_MAPPED);
+    size_t slots = urd__view_field(view, compacts, URD__AT_COMPACT_PER_BLOCK);
+    for (size_t i = 0; i < mapped && i < URD__COMPACT_BLOCKS_MAX; i++) {
+        uintptr_t block = pointer(view, compacts + i * view->bytes[URD__AT_COMPACT_BLOCK],
+                                  URD__AT_COMPACT_BLOCKS);
+        if (block && !each_compact(view, block, URD__COMPACT_NUMBER + (long)(i * slots), fn))
+            return false;
     }
     return true;
 }

@@ -31,6 +31,7 @@ typedef struct urd__view_task {
     int64_t since;
     uintptr_t context;   /* of a task that does not run: where it goes on */
     uintptr_t low, high; /* its stack */
+    uintptr_t copied;    /* of a compact task whose frames are not there: where the copy ends */
     uintptr_t job;       /* the innermost it runs, or 0 */
 } urd__view_task;
 

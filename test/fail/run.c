@@ -148,11 +148,13 @@ static void check_counts(int sort, int tried, int started, int joined)
     MUST(joined < 0 || (ran == tried && started == tried));
 }
 
+/* arg not NULL: compact ones. */
 static int many_tasks(void *arg)
 {
-    (void)arg;
     urd_scope s;
     urd_scope_open(&s);
+    if (arg)
+        urd_scope_compact(&s);
     int started = 0;
     for (int i = 0; i < TASKS; i++)
         started += urd_go(&s, count, NULL) == 0;
@@ -161,6 +163,13 @@ static int many_tasks(void *arg)
     urd_error errors[4];
     MUST((urd_scope_errors(&s, errors, 4) > 0) <= (first < 0));
     return urd_scope_join(&s);
+}
+
+static int many_compact_tasks(void *arg)
+{
+    (void)arg;
+    static int yes;
+    return many_tasks(&yes);
 }
 
 /* A value so large that the parts' lie in allocated memory. */
@@ -543,6 +552,11 @@ static void fail_each_call(urd_fn *fn, urd_processes with, int error)
 TEST(many_tasks_survive_each_failing_call)
 {
     fail_each_call(many_tasks, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(many_compact_tasks_survive_each_failing_call)
+{
+    fail_each_call(many_compact_tasks, URD_PROCESSES_NONE, -ENOMEM);
 }
 
 TEST(copied_arguments_survive_each_failing_call)

@@ -58,6 +58,28 @@ bool urd__stack_over_full(const urd__stack_cache *cache)
     return false;
 }
 
+void urd__compact_enter(urd__worker *worker, urd__task *task)
+{
+    (void)worker;
+    (void)task;
+}
+
+void urd__compact_leave(const urd__task *self)
+{
+    (void)self;
+}
+
+void urd__compact_put(urd__worker *worker, const urd__task *task)
+{
+    (void)worker;
+    (void)task;
+}
+
+void urd__compact_trim(urd__worker *worker)
+{
+    (void)worker;
+}
+
 void urd__task_start(urd__worker *worker, urd__job *job)
 {
     (void)worker;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/compact.h"
 #include "core/cpus.h"
 #include "core/stack.h"
 #include "test.h"
@@ -55,6 +56,7 @@ TEST(no_configuration_gives_the_defaults)
     CHECK_EQ(urd__config_resolve(NULL, &got), 0);
     CHECK_EQ(got.workers, urd__cpus());
     CHECK_EQ(got.stack_bytes, URD__STACK_BYTES_DEFAULT);
+    CHECK_EQ(got.compact_bytes, URD__COMPACT_BYTES_DEFAULT);
     CHECK_EQ(got.shared_bytes, 1 << 30);
     CHECK_EQ(got.seed, 0);
     CHECK(!got.virtual_clock);
@@ -76,6 +78,7 @@ static void give_everything(void)
     unsetenv("URD_SEED");
     given = (urd_config){.workers = 3,
                          .stack_bytes = 100000,
+                         .compact_bytes = 3000,
                          .shared_bytes = 200000,
                          .seed = 4,
                          .virtual_clock = true,
@@ -98,6 +101,7 @@ TEST(variables_win_over_fields)
     give_everything();
     set("URD_WORKERS", "7");
     set("URD_STACK_BYTES", "16384");
+    set("URD_COMPACT_BYTES", "1024");
     set("URD_SHARED_BYTES", "65536");
     set("URD_SEED", "18446744073709551615");
     set("URD_CLOCK", "real");
@@ -111,6 +115,7 @@ TEST(variables_win_over_fields)
     CHECK_EQ(got.deadlock, URD_DEADLOCK_STRICT);
     CHECK_EQ(got.workers, 7);
     CHECK_EQ(got.stack_bytes, 16384);
+    CHECK_EQ(got.compact_bytes, 1024);
     CHECK_EQ(got.shared_bytes, 65536);
     CHECK_EQ(got.seed, UINT64_MAX);
     CHECK(!got.virtual_clock);
