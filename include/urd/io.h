@@ -10,9 +10,9 @@
  *   - Each call is a cancel point, and tries before it waits.  -ECANCELED: nothing was read,
  *     written or accepted; what came first is never lost.
  *   - Descriptors may be in blocking mode, as those of other libraries and standard input are, and
- *     stay so (but a listening socket, see urd_accept).  Files on a disk count as always ready:
- *     their reads and writes hold up the worker while the kernel works; so does a write to a
- *     terminal that does not take it.
+ *     stay so; but a listening socket does not, nor do the ends of urd_sendfile and urd_splice.
+ *     Files on a disk count as always ready: their reads and writes hold up the worker while the
+ *     kernel works; so does a write to a terminal that does not take it.
  *   - A write to a connection or pipe that nobody reads any more is -EPIPE, never a SIGPIPE.
  *   - A first wait may also fail for want of the poller: -ENOMEM, -EMFILE, -ENFILE.
  */
@@ -42,6 +42,12 @@ ssize_t urd_writev(int fd, const struct iovec *parts, int n) URD_MUST_USE;
  */
 ssize_t urd_read_all(int fd, void *buf, size_t size) URD_MUST_USE;
 
+/*
+ * Read `size` bytes: `size`; 0 if the end came first; -ENODATA if it came in between.  After
+ * another -errno some may have been read, and are in buf.
+ */
+ssize_t urd_read_exact(int fd, void *buf, size_t size) URD_MUST_USE;
+
 /* Write all of it: `size`; or -errno, and then some of it may have been written. */
 ssize_t urd_write_all(int fd, const void *buf, size_t size) URD_MUST_USE;
 
@@ -54,6 +60,20 @@ ssize_t urd_recv(int fd, void *buf, size_t size, int flags) URD_MUST_USE;
 ssize_t urd_send(int fd, const void *buf, size_t size, int flags) URD_MUST_USE;
 ssize_t urd_recvmsg(int fd, struct msghdr *message, int flags) URD_MUST_USE;
 ssize_t urd_sendmsg(int fd, const struct msghdr *message, int flags) URD_MUST_USE;
+
+/* With whom: from, from_size (a socklen_t) as in recvfrom(2), or NULL; to as in sendto(2). */
+ssize_t urd_recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *from,
+                     unsigned *from_size) URD_MUST_USE;
+ssize_t urd_sendto(int fd, const void *buf, size_t size, int flags, const struct sockaddr *to,
+                   unsigned to_size) URD_MUST_USE;
+
+/*
+ * Bytes from one descriptor to another that do not pass through this program: as sendfile(2), from
+ * a file; as splice(2), between two of which one is a pipe, neither at a place in a file.  How many
+ * went, which may be fewer; 0 at the end; -errno.  Both ends are put into non-blocking mode.
+ */
+ssize_t urd_sendfile(int out, int in, off_t *at, size_t size) URD_MUST_USE;
+ssize_t urd_splice(int in, int out, size_t size, unsigned flags) URD_MUST_USE;
 
 /*
  * The next connection: a new descriptor, close-on-exec and in non-blocking mode, to be closed with

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,19 +95,32 @@ static ssize_t write_once(int fd, const struct iovec *parts, int n)
 }
 
 /* Of the calls that write, only those on sockets can be told not to raise SIGPIPE. */
+typedef struct muted {
+    sigset_t pipe, old, pending;
+} muted;
+
+static void mute(muted *m)
+{
+    sigemptyset(&m->pipe);
+    sigaddset(&m->pipe, SIGPIPE);
+    sigpending(&m->pending);
+    pthread_sigmask(SIG_BLOCK, &m->pipe, &m->old);
+}
+
+static ssize_t unmute(const muted *m, ssize_t rc)
+{
+    const struct timespec now = {0};
+    if (rc == -EPIPE && !sigismember(&m->pending, SIGPIPE))
+        sigtimedwait(&m->pipe, NULL, &now);
+    pthread_sigmask(SIG_SETMASK, &m->old, NULL);
+    return rc;
+}
+
 static ssize_t write_without_signal(int fd, const struct iovec *parts, int n)
 {
-    sigset_t pipe, old, pending;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe, &old);
-    ssize_t rc = write_once(fd, parts, n);
-    const struct timespec now = {0};
-    if (rc == -EPIPE && !sigismember(&pending, SIGPIPE))
-        sigtimedwait(&pipe, NULL, &now);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return rc;
+    muted m;
+    mute(&m);
+    return unmute(&m, write_once(fd, parts, n));
 }
 
 static ssize_t send_parts(int fd, const struct iovec *parts, int n)
@@ -153,6 +167,52 @@ ssize_t urd__os_pwrite(int fd, const struct iovec *parts, int n, off_t at)
         rc = result(pwritev(fd, parts, n, at));
     while (rc == -EINTR);
     return rc;
+}
+
+/* ---- From one to another --------------------------------------------------------------------- */
+
+/* Its old flags, or -errno. */
+static int set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || (flags & O_NONBLOCK))
+        return (int)result(flags);
+    int rc = fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    return rc < 0 ? -errno : flags;
+}
+
+ssize_t urd__os_try_sendfile(int out, int in, off_t *at, size_t size)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    int flags = set_nonblocking(out);
+    if (flags < 0)
+        return flags;
+    muted m;
+    mute(&m);
+    ssize_t rc;
+    do
+        rc = result(sendfile(out, in, at, size));
+    while (rc == -EINTR);
+    return unmute(&m, rc);
+}
+
+ssize_t urd__os_try_splice(int in, int out, size_t size, unsigned flags)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    int rc_in = set_nonblocking(in), rc_out = set_nonblocking(out);
+    if (rc_in < 0 || rc_out < 0)
+        return rc_in < 0 ? rc_in : rc_out;
+    muted m;
+    mute(&m);
+    ssize_t rc;
+    do
+        rc = result(splice(in, NULL, out, NULL, size, flags | SPLICE_F_NONBLOCK));
+    while (rc == -EINTR);
+    return unmute(&m, rc);
 }
 
 /* ---- Sockets --------------------------------------------------------------------------------- */
@@ -203,16 +263,6 @@ ssize_t urd__os_try_sendmsg(int fd, const struct msghdr *message, int flags)
         rc = result(sendmsg(fd, message, flags | MSG_DONTWAIT | MSG_NOSIGNAL));
     while (rc == -EINTR);
     return rc;
-}
-
-/* Its old flags, or -errno. */
-static int set_nonblocking(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || (flags & O_NONBLOCK))
-        return (int)result(flags);
-    int rc = fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-    return rc < 0 ? -errno : flags;
 }
 
 int urd__os_try_accept(int fd, struct sockaddr *from, socklen_t *from_size)

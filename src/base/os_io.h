@@ -29,6 +29,11 @@ ssize_t urd__os_try_write(int fd, const struct iovec *parts, int n); /* never a 
 ssize_t urd__os_pread(int fd, const struct iovec *parts, int n, off_t at);
 ssize_t urd__os_pwrite(int fd, const struct iovec *parts, int n, off_t at);
 
+/* From one to another, both of which are put into non-blocking mode: no flag of the calls could do
+ * instead where an end is a socket.  -EAGAIN does not say which end would wait. */
+ssize_t urd__os_try_sendfile(int out, int in, off_t *at, size_t size);
+ssize_t urd__os_try_splice(int in, int out, size_t size, unsigned flags);
+
 /* On sockets; MSG_DONTWAIT and MSG_NOSIGNAL are added. */
 ssize_t urd__os_try_recv(int fd, void *buf, size_t size, int flags);
 ssize_t urd__os_try_send(int fd, const void *buf, size_t size, int flags);

@@ -17,9 +17,9 @@ typedef struct request {
         struct msghdr *in;
         const struct msghdr *out;
     };
-    int n; /* of parts */
+    int n; /* of parts; or the descriptor at the other end */
     int flags;
-    off_t at;
+    off_t at, *place;
     struct sockaddr *from;
     socklen_t *from_size;
 } request;
@@ -109,15 +109,30 @@ ssize_t urd_writev(int fd, const struct iovec *parts, int n)
                                  : run(fd, POLLOUT, try_writev, &(request){.parts = parts, .n = n});
 }
 
-ssize_t urd_read_all(int fd, void *buf, size_t size)
+/* How many bytes there are, and with fewer than `size` in *rc why. */
+static size_t fill(int fd, void *buf, size_t size, ssize_t *rc)
 {
     size_t done = 0;
-    ssize_t n = 1;
-    while (done < size && n > 0) {
-        n = urd_read(fd, (char *)buf + done, size - done);
-        done += n > 0 ? (size_t)n : 0;
+    *rc = 1;
+    while (done<size && * rc> 0) {
+        *rc = urd_read(fd, (char *)buf + done, size - done);
+        done += *rc > 0 ? (size_t)*rc : 0;
     }
-    return done == 0 && n < 0 ? n : (ssize_t)done;
+    return done;
+}
+
+ssize_t urd_read_all(int fd, void *buf, size_t size)
+{
+    ssize_t rc;
+    size_t done = fill(fd, buf, size, &rc);
+    return done == 0 && rc < 0 ? rc : (ssize_t)done;
+}
+
+ssize_t urd_read_exact(int fd, void *buf, size_t size)
+{
+    ssize_t rc;
+    size_t done = fill(fd, buf, size, &rc);
+    return rc < 0 ? rc : done == size || done == 0 ? (ssize_t)done : -ENODATA;
 }
 
 ssize_t urd_write_all(int fd, const void *buf, size_t size)
@@ -201,6 +216,27 @@ ssize_t urd_sendmsg(int fd, const struct msghdr *message, int flags)
     return on_socket(fd, POLLOUT, try_sendmsg, &(request){.out = message, .flags = flags});
 }
 
+ssize_t urd_recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *from,
+                     unsigned *from_size)
+{
+    struct iovec part = {buf, size};
+    struct msghdr message = {
+        .msg_name = from, .msg_namelen = from ? *from_size : 0, .msg_iov = &part, .msg_iovlen = 1};
+    ssize_t n = urd_recvmsg(fd, &message, flags);
+    if (n >= 0 && from)
+        *from_size = message.msg_namelen;
+    return n;
+}
+
+ssize_t urd_sendto(int fd, const void *buf, size_t size, int flags, const struct sockaddr *to,
+                   unsigned to_size)
+{
+    struct iovec part = {writable(buf), size};
+    struct msghdr message = {
+        .msg_name = writable(to), .msg_namelen = to_size, .msg_iov = &part, .msg_iovlen = 1};
+    return urd_sendmsg(fd, &message, flags);
+}
+
 static ssize_t try_accept(int fd, const request *r)
 {
     return urd__os_try_accept(fd, r->from, r->from_size);
@@ -248,6 +284,55 @@ int urd_close(int fd)
 {
     urd__fd_retire(fd);
     return urd__os_close_checked(fd);
+}
+
+/* ---- From one to another --------------------------------------------------------------------- */
+
+/* As run(), with two ends.  Which of them a try would have waited for is asked of both; that one
+ * then has no news that this wait could miss. */
+static ssize_t between(int in, int out, call *attempt, const request *r)
+{
+    urd__fd_use from, to;
+    int rc = urd__fd_begin(&from, in);
+    if (rc == 0)
+        rc = urd__fd_begin(&to, out);
+    if (rc)
+        return rc;
+    ssize_t n;
+    do {
+        n = attempt(in, r);
+        if (n != -EAGAIN)
+            break;
+        if (!urd__os_poll(in, POLLIN, -1, 0))
+            rc = urd__fd_await(&from, POLLIN);
+        else if (!urd__os_poll(out, POLLOUT, -1, 0))
+            rc = urd__fd_await(&to, POLLOUT);
+    } while (rc == 0);
+    urd__fd_end(&from);
+    urd__fd_end(&to);
+    return rc ? rc : n;
+}
+
+static ssize_t try_sendfile(int in, const request *r)
+{
+    return urd__os_try_sendfile(r->n, in, r->place, r->part.iov_len);
+}
+
+static ssize_t try_splice(int in, const request *r)
+{
+    return urd__os_try_splice(in, r->n, r->part.iov_len, (unsigned)r->flags);
+}
+
+ssize_t urd_sendfile(int out, int in, off_t *at, size_t size)
+{
+    request r = {.part = {NULL, size}, .n = out, .place = at};
+    return between(in, out, try_sendfile, &r);
+}
+
+ssize_t urd_splice(int in, int out, size_t size, unsigned flags)
+{
+    request r = {.part = {NULL, size}, .n = out, .flags = (int)flags};
+    return between(in, out, try_splice, &r);
 }
 
 /* ---- Any descriptor -------------------------------------------------------------------------- */

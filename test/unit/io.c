@@ -126,6 +126,133 @@ TEST(more_than_fits_arrives_whole_through_pairs_pipes_and_connections)
     run_io(2, all_arrives);
 }
 
+static int send_three(void *arg)
+{
+    CHECK_EQ(urd_write(*(const int *)arg, "ab", 2), 2);
+    CHECK_EQ(urd_sleep(URD_SECOND), 0);
+    CHECK_EQ(urd_write(*(const int *)arg, "c", 1), 1);
+    CHECK_EQ(urd_shutdown(*(const int *)arg, SHUT_WR), 0);
+    return 0;
+}
+
+static int receive_exactly(void *arg)
+{
+    char got[4] = "";
+    CHECK_EQ(urd_read_exact(*(const int *)arg, got, 0), 0);
+    CHECK_EQ(urd_read_exact(*(const int *)arg, got, 3), 3);
+    CHECK_STR(got, "abc");
+    CHECK_EQ(urd_read_exact(*(const int *)arg, got, 3), 0);
+    return 0;
+}
+
+static int receive_too_much(void *arg)
+{
+    char got[5] = "";
+    CHECK_EQ(urd_read_exact(*(const int *)arg, got, 4), -ENODATA);
+    CHECK_STR(got, "abc");
+    return 0;
+}
+
+static int exactly(void *arg)
+{
+    (void)arg;
+    urd_fn *const readers[] = {receive_exactly, receive_too_much};
+    for (int i = 0; i < 4; i++) {
+        make_pair(ends);
+        urd_scope s;
+        urd_scope_open(&s);
+        CHECK_EQ(urd_spawn(&s, i / 2 ? URD_TASK : URD_THREAD, readers[i % 2], &ends[0], 0), 0);
+        CHECK_EQ(urd_go(&s, send_three, &ends[1]), 0);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        close_pair(ends);
+    }
+    return 0;
+}
+
+TEST(read_exact_tells_an_end_before_from_an_end_in_between)
+{
+    run_io(5, exactly);
+}
+
+/* ---- From one to another --------------------------------------------------------------------- */
+
+static int through[2]; /* a pipe */
+
+static int splice_through(void *arg)
+{
+    (void)arg;
+    for (ssize_t n; (n = urd_splice(ends[0], through[1], MANY, 0)) != 0;)
+        CHECK_GT(n, 0);
+    CHECK_EQ(urd_close(through[1]), 0);
+    CHECK_EQ(urd_close(ends[0]), 0);
+    return 0;
+}
+
+static int send_file(void *arg)
+{
+    int file = memfd_create("file", MFD_CLOEXEC);
+    CHECK_EQ(urd_write_all(file, sent, MANY), MANY);
+    off_t at = 0;
+    while (at < MANY)
+        CHECK_GT(urd_sendfile(*(const int *)arg, file, &at, MANY), 0);
+    CHECK_EQ(urd_sendfile(*(const int *)arg, file, &at, MANY), 0);
+    CHECK_EQ(urd_close(file), 0);
+    CHECK_EQ(urd_close(*(const int *)arg), 0);
+    return 0;
+}
+
+static int relayed(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < MANY; i++)
+        sent[i] = (unsigned char)(i * 5 + i / 256);
+    for (int kind = URD_TASK; kind <= URD_THREAD; kind++) {
+        make_connection(ends);
+        CHECK_EQ(pipe(through), 0);
+        urd_scope s;
+        urd_scope_open(&s);
+        CHECK_EQ(urd_spawn(&s, (urd_kind)kind, splice_through, NULL, 0), 0);
+        CHECK_EQ(urd_spawn(&s, (urd_kind)kind, send_file, &ends[1], 0), 0);
+        CHECK_EQ(urd_go(&s, receive_many, &through[0]), 0);
+        CHECK_EQ(urd_scope_join(&s), 0);
+    }
+    return 0;
+}
+
+TEST(sendfile_and_splice_wait_for_either_end_and_lose_nothing)
+{
+    run_io(2, relayed);
+}
+
+static int relayed_in_vain(void *arg)
+{
+    (void)arg;
+    make_pair(ends);
+    CHECK_EQ(pipe(through), 0);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_scope_deadline(&s, urd_now() + URD_SECOND);
+    CHECK_EQ(urd_splice(ends[0], through[1], 8, 0), -ECANCELED);
+    CHECK_EQ(urd_splice(ends[0], through[1], 8, 0), -ECANCELED);
+    CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+    CHECK_EQ(urd_splice(-1, through[1], 8, 0), -EBADF);
+    CHECK_EQ(urd_splice(ends[0], ends[1], 8, 0), -EINVAL); /* no pipe */
+    int file = memfd_create("file", MFD_CLOEXEC);
+    CHECK_EQ(urd_write(file, "x", 1), 1);
+    CHECK_EQ(urd_close(ends[0]), 0);
+    off_t at = 0;
+    CHECK_EQ(urd_sendfile(ends[1], file, &at, 1), -EPIPE); /* and no signal */
+    CHECK_EQ(urd_close(file), 0);
+    CHECK_EQ(urd_close(ends[1]), 0);
+    close_pair(through);
+    return 0;
+}
+
+TEST(a_splice_that_is_cancelled_or_wrong_moves_nothing)
+{
+    run_io(2, relayed_in_vain);
+}
+
 static int in_parts(void *arg)
 {
     (void)arg;
@@ -394,6 +521,38 @@ static int messages(void *arg)
 TEST(messages_carry_descriptors_and_DONTWAIT_does_not_wait)
 {
     run_io(1, messages);
+}
+
+static int datagrams(void *arg)
+{
+    (void)arg;
+    struct sockaddr_in at[2], from;
+    socklen_t size = sizeof *at;
+    char got[8] = "";
+    for (int i = 0; i < 2; i++) {
+        at[i] =
+            (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        ends[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        CHECK_EQ(bind(ends[i], (struct sockaddr *)&at[i], size), 0);
+        CHECK_EQ(getsockname(ends[i], (struct sockaddr *)&at[i], &size), 0);
+    }
+    CHECK_EQ(urd_recvfrom(ends[0], got, sizeof got, MSG_DONTWAIT, NULL, NULL), -EAGAIN);
+    CHECK_EQ(urd_sendto(ends[1], "one", 3, 0, (struct sockaddr *)&at[0], size), 3);
+    size = sizeof from;
+    CHECK_EQ(urd_recvfrom(ends[0], got, sizeof got, 0, (struct sockaddr *)&from, &size), 3);
+    CHECK_STR(got, "one");
+    CHECK_EQ(size, sizeof from);
+    CHECK_EQ(from.sin_port, at[1].sin_port);
+    CHECK_EQ(urd_sendto(ends[0], "two", 3, 0, (struct sockaddr *)&from, size), 3);
+    CHECK_EQ(urd_recvfrom(ends[1], got, sizeof got, 0, NULL, NULL), 3);
+    CHECK_STR(got, "two");
+    close_pair(ends);
+    return 0;
+}
+
+TEST(datagrams_say_who_sent_them)
+{
+    run_io(1, datagrams);
 }
 
 /* ---- Readiness ------------------------------------------------------------------------------- */

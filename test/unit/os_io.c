@@ -73,6 +73,28 @@ TEST(a_pair_in_blocking_mode_is_not_waited_for)
     check_tries(ends[0], ends[1]);
 }
 
+TEST(what_goes_from_one_to_another_does_not_wait_at_either_end)
+{
+    int through[2], file = memfd_create("file", MFD_CLOEXEC);
+    off_t at = 0;
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    CHECK_EQ(pipe(through), 0);
+    CHECK_EQ(urd__os_try_splice(ends[0], through[1], 8, 0), -EAGAIN);
+    CHECK_EQ(ftruncate(file, 1 << 24), 0);
+    ssize_t n;
+    while ((n = urd__os_try_sendfile(ends[1], file, &at, 1 << 24)) > 0)
+        continue;
+    CHECK_EQ(n, -EAGAIN);
+    CHECK_GT(at, 0);
+    while ((n = urd__os_try_splice(ends[0], through[1], 1 << 24, 0)) > 0)
+        continue;
+    CHECK_EQ(n, -EAGAIN);
+    CHECK_EQ(close(through[0]), 0);
+    CHECK_EQ(urd__os_try_splice(ends[0], through[1], 8, 0), -EPIPE);
+    CHECK_EQ(urd__os_try_sendfile(-1, file, &at, 1), -EBADF);
+    CHECK_EQ(close(through[1]) + close(file) + close(ends[0]) + close(ends[1]), 0);
+}
+
 TEST(nor_is_a_pipe)
 {
     CHECK_EQ(pipe(ends), 0);
