@@ -41,16 +41,6 @@ uint64_t urd__worker_random(urd__worker *self)
     return (x * UINT64_C(0x2545F4914F6CDD1D)) >> 32;
 }
 
-void urd__worker_enqueue(urd__worker *self, urd__task *task)
-{
-    task->next = NULL;
-    if (self->ready_first)
-        self->ready_last->next = task;
-    else
-        self->ready_first = task;
-    self->ready_last = task;
-}
-
 static void put_back(urd__worker *self, urd__task *task)
 {
     task->next = self->ready_first;
@@ -76,7 +66,7 @@ __attribute__((noinline)) static urd__task *take_random(urd__worker *self)
     return task;
 }
 
-static urd__task *next_ready(urd__worker *self)
+static inline urd__task *next_ready(urd__worker *self)
 {
     urd__task *task = self->ready_first;
     if (!task)
@@ -103,56 +93,19 @@ bool urd__worker_due(urd__worker *self)
 }
 
 /* What a compact task runs on is needed for the next one (compact.c): the loop's stack is not. */
-static urd__task *next_after(const urd__task *from)
+static inline urd__task *or_loop(const urd__task *from, urd__task *to)
 {
-    urd__worker *self = from->worker;
-    urd__task *to = urd__worker_due(self) ? NULL : next_ready(self);
     if (__builtin_expect(from->compact, 0) && to && to->compact && to != from) {
-        put_back(self, to);
+        put_back(from->worker, to);
         to = NULL;
     }
-    return to ? to : &self->idle;
-}
-
-void urd__worker_leave(urd__task *from)
-{
-    urd__worker *self = from->worker;
-    if (__builtin_expect(from->compact, 0))
-        urd__compact_leave(from);
-    urd__task *to = next_after(from);
-    if (to != from)
-        urd__worker_switch(self, from, to);
-}
-
-void urd__worker_share(urd__task *self)
-{
-    urd__worker *worker = self->worker;
-    if ((worker->tick + 1) % POLL_TICKS != 0) {
-        worker->tick++;
-        return;
-    }
-    urd__worker_enqueue(worker, self);
-    urd__worker_leave(self); /* which counts the tick, and looks around */
-}
-
-int urd_yield(void)
-{
-    urd__task *self = urd__task_self();
-    if (self->scope && urd__scope_cancelled(self->scope))
-        return -ECANCELED;
-    if (!self->worker) {
-        urd__os_yield();
-        return 0;
-    }
-    urd__worker_enqueue(self->worker, self);
-    urd__worker_leave(self);
-    return 0;
+    return to ? to : &from->worker->idle;
 }
 
 void urd__worker_exit(urd__task *from)
 {
     urd__worker *self = from->worker;
-    urd__task *to = next_after(from);
+    urd__task *to = or_loop(from, urd__worker_due(self) ? NULL : next_ready(self));
     self->current = to;
     urd__store_rlx(&from->live, 0); /* for reports, which look again */
     if (__builtin_expect(from->compact, 0))
@@ -286,6 +239,63 @@ static void look_around(urd__worker *self)
         urd__runtime_heed();
     if (urd__stack_over_full(&self->stacks))
         urd__stack_trim(&self->stacks);
+}
+
+/* A task that leaves looks around itself, which saves two switches; NULL: there are jobs not begun,
+ * which only the loop begins. */
+__attribute__((noinline)) static urd__task *look_in_passing(urd__worker *self)
+{
+    if (urd__rt.seed)
+        return NULL;
+    look_around(self);
+    bool jobs = !urd__deque_empty(&self->deque) || urd__load_acq(&urd__rt.injected) > 0;
+    return jobs ? NULL : next_ready(self);
+}
+
+static inline void leave(urd__worker *self, urd__task *from)
+{
+    if (__builtin_expect(from->compact, 0))
+        urd__compact_leave(from);
+    urd__task *to = or_loop(from, urd__worker_due(self) ? look_in_passing(self) : next_ready(self));
+    if (to != from)
+        urd__worker_switch(self, from, to);
+}
+
+void urd__worker_leave(urd__task *from)
+{
+    leave(from->worker, from);
+}
+
+void urd__worker_share(urd__task *self)
+{
+    urd__worker *worker = self->worker;
+    if ((worker->tick + 1) % POLL_TICKS != 0) {
+        worker->tick++;
+        return;
+    }
+    urd__worker_enqueue(worker, self);
+    urd__worker_leave(self); /* which counts the tick, and looks around */
+}
+
+static int yield_thread(const urd__task *self)
+{
+    if (self->scope && urd__scope_cancelled(self->scope))
+        return -ECANCELED;
+    urd__os_yield();
+    return 0;
+}
+
+int urd_yield(void)
+{
+    urd__worker *worker = urd__worker_self;
+    if (__builtin_expect(!worker, 0))
+        return yield_thread(urd__task_thread_self());
+    urd__task *self = worker->current;
+    if (self->scope && urd__scope_cancelled(self->scope))
+        return -ECANCELED;
+    urd__worker_enqueue(worker, self);
+    leave(worker, self);
+    return 0;
 }
 
 /*

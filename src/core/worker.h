@@ -59,21 +59,32 @@ static inline urd__task *urd__task_self(void)
     return urd__worker_self ? urd__worker_self->current : urd__task_thread_self();
 }
 
+/* Ready; own thread. */
+static inline void urd__worker_enqueue(urd__worker *self, urd__task *task)
+{
+    task->next = NULL;
+    if (self->ready_first)
+        self->ready_last->next = task;
+    else
+        self->ready_first = task;
+    self->ready_last = task;
+}
+
 /* sched.c */
 void urd__worker_loop(urd__worker *self); /* until the runtime stops */
 void urd__worker_leave(urd__task *from);  /* switch to whatever is next */
 void urd__worker_exit(urd__task *from) __attribute__((noreturn));
 void urd__worker_switch(urd__worker *self, urd__task *from, urd__task *to);
-void urd__worker_enqueue(urd__worker *self, urd__task *task); /* ready; own thread */
-void urd__worker_post(urd__worker *other, urd__task *task);   /* ready; any thread */
-urd__job *urd__worker_next_job(urd__worker *self);            /* own, injected or stolen; or NULL */
-bool urd__worker_may_steal(urd__worker *self);                /* own thread */
-void urd__worker_later(urd__worker *self, urd__job *job);     /* from a timer that fires */
-void urd__worker_fire_timers(urd__worker *self);              /* those that are due; own thread */
+void urd__worker_post(urd__worker *other, urd__task *task); /* ready; any thread */
+urd__job *urd__worker_next_job(urd__worker *self);          /* own, injected or stolen; or NULL */
+bool urd__worker_may_steal(urd__worker *self);              /* own thread */
+void urd__worker_later(urd__worker *self, urd__job *job);   /* from a timer that fires */
+void urd__worker_fire_timers(urd__worker *self);            /* those that are due; own thread */
 bool urd__worker_wanted(urd__worker *self); /* others than the running task want it */
 bool urd__worker_due(urd__worker *self);    /* counts; it is time for a look around */
-void urd__worker_share(urd__task *self);    /* counts, and yields when it is time to look */
-int urd__worker_inject(urd__job *job);      /* not begun; any thread; 0 */
+
+void urd__worker_share(urd__task *self); /* counts, and yields when it is time to look */
+int urd__worker_inject(urd__job *job);   /* not begun; any thread; 0 */
 uint64_t urd__worker_random(urd__worker *self);
 
 /* park.c */
