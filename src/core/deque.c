@@ -90,19 +90,22 @@ struct urd__job *urd__deque_pop_last(urd__deque *d, int64_t bottom)
     return there ? d->slots[bottom & d->mask] : NULL;
 }
 
-struct urd__job *urd__deque_oldest(urd__deque *d)
+struct urd__job *urd__deque_oldest(urd__deque *d,
+                                   bool (*fits)(const struct urd__job *job, const void *what),
+                                   const void *what)
 {
     if (urd__deque_empty(d) || !urd__trylock(&d->lock))
         return NULL;
     int64_t top = urd__load_rlx(&d->top);         /* written under this lock */
     bool there = top < urd__load_rlx(&d->bottom); /* own store */
     struct urd__job *job = there ? d->slots[top & d->mask] : NULL;
-    if (there) {
+    bool taken = there && (!fits || fits(job, what));
+    if (taken) {
         urd__store_rlx(&d->top, top + 1);    /* thieves read it under this lock */
         urd__store_rlx(&d->copied, top + 1); /* read by the owner, which is here */
     }
     urd__unlock(&d->lock);
-    return job;
+    return taken ? job : NULL;
 }
 
 int urd__deque_steal(urd__deque *d, struct urd__job **out, int max)

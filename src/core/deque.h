@@ -41,8 +41,11 @@ void urd__deque_fini(urd__deque *d);
 /* A thief: the oldest half, up to `max`, into out.  Returns how many. */
 int urd__deque_steal(urd__deque *d, struct urd__job **out, int max);
 
-/* Owner: the oldest; NULL: there is none, or a thief is at work. */
-struct urd__job *urd__deque_oldest(urd__deque *d);
+/* Owner: the oldest, if it fits (fits NULL: any does); NULL: it does not, there is none, or a thief
+ * is at work. */
+struct urd__job *urd__deque_oldest(urd__deque *d,
+                                   bool (*fits)(const struct urd__job *job, const void *what),
+                                   const void *what);
 
 /* The rare halves of push and pop: the array is full; a thief may want the same job. */
 int urd__deque_grow(urd__deque *d); /* 0, -ENOMEM */

@@ -378,7 +378,7 @@ static urd__job *oldest_job(urd__worker *self)
 {
     urd__job *job = self->tick / POLL_TICKS % 2 ? take_injected() : NULL;
     if (!job)
-        job = urd__deque_oldest(&self->deque);
+        job = urd__deque_oldest(&self->deque, NULL, NULL);
     return job ? job : take_injected();
 }
 
@@ -391,6 +391,24 @@ static bool old_jobs_turn(urd__worker *self)
         return false;
     self->old_job_tick = self->tick;
     return true;
+}
+
+static bool is_of(const urd__job *job, const void *scope)
+{
+    return job->scope == scope;
+}
+
+urd__job *urd__worker_oldest_of(urd__worker *self, const urd_scope *scope)
+{
+    if (urd__rt.seed)
+        return NULL;
+    look_around(self);
+    if (urd__worker_wanted(self) || urd__load_acq(&urd__rt.injected) > 0)
+        return NULL;
+    urd__job *job = urd__deque_oldest(&self->deque, is_of, scope);
+    if (job)
+        self->old_job_tick = self->tick;
+    return job;
 }
 
 bool urd__worker_wanted(urd__worker *self)

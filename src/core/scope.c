@@ -231,23 +231,31 @@ static bool has_room(const urd__task *self)
     return here > self->stack.low && here - self->stack.low > urd__stack_promised_bytes();
 }
 
+/* Now and then it is an old one's turn, lest a stream of jobs, each starting the next, keep what is
+ * older from it; and a seeded schedule runs some of them on their own stacks. */
+static urd__job *next_unstarted(urd__worker *worker, urd_scope *s)
+{
+    if (urd__worker_due(worker))
+        return urd__worker_oldest_of(worker, s);
+    if (urd__worker_wanted(worker) || (urd__rt.seed && urd__worker_random(worker) % 2 == 0))
+        return NULL;
+    urd__job *job = urd__deque_pop(&worker->deque);
+    if (!job || job->scope == s)
+        return job;
+    int rc = urd__deque_push(&worker->deque, job);
+    urd__assert(rc == 0); /* its slot was free a moment ago */
+    return NULL;
+}
+
 static void run_unstarted(urd__task *self, urd_scope *s)
 {
     urd__worker *worker = self->worker;
     if (!worker || self->compact || !has_room(self))
         return;
-    /* Now and then it stops, lest a stream of jobs, each starting the next, keep what is older from
-     * its turn; and a seeded schedule runs some of them on their own stacks. */
-    while (!urd__worker_due(worker) && !urd__worker_wanted(worker) &&
-           (!urd__rt.seed || urd__worker_random(worker) % 2)) {
-        urd__job *job = urd__deque_pop(&worker->deque);
+    while (unended(s) != 0) {
+        urd__job *job = next_unstarted(worker, s);
         if (!job)
             return;
-        if (job->scope != s) {
-            int rc = urd__deque_push(&worker->deque, job);
-            urd__assert(rc == 0); /* its slot was free a moment ago */
-            return;
-        }
         urd__task_run_job(self, job);
     }
 }

@@ -83,6 +83,9 @@ void urd__worker_fire_timers(urd__worker *self);            /* those that are du
 bool urd__worker_wanted(urd__worker *self); /* others than the running task want it */
 bool urd__worker_due(urd__worker *self);    /* counts; it is time for a look around */
 
+/* Looks around where that is due: the oldest job not begun, whose turn it is then, if it is of this
+ * scope.  NULL: there is something that only the loop can serve. */
+urd__job *urd__worker_oldest_of(urd__worker *self, const urd_scope *scope);
 void urd__worker_share(urd__task *self); /* counts, and yields when it is time to look */
 int urd__worker_inject(urd__job *job);   /* not begun; any thread; 0 */
 uint64_t urd__worker_random(urd__worker *self);

@@ -132,7 +132,7 @@ static void steal_some(void)
 
 static void oldest_then_pop(void)
 {
-    const struct urd__job *job = urd__deque_oldest(&deque);
+    const struct urd__job *job = urd__deque_oldest(&deque, NULL, NULL);
     if (job)
         take(job);
     push_number(2);

@@ -124,6 +124,12 @@ bool urd__worker_due(urd__worker *self)
     return false;
 }
 
+urd__job *urd__worker_oldest_of(urd__worker *self, const urd_scope *of)
+{
+    (void)self, (void)of;
+    return NULL;
+}
+
 bool urd__worker_wanted(urd__worker *self)
 {
     (void)self;

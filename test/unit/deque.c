@@ -104,20 +104,37 @@ TEST(a_thief_does_not_wait_for_another)
     urd__deque_fini(&d);
 }
 
+static bool is(const struct urd__job *job, const void *what)
+{
+    return job == what;
+}
+
+TEST(the_oldest_stays_where_it_does_not_fit)
+{
+    urd__deque d;
+    open(&d);
+    push(&d, 1);
+    push(&d, 2);
+    CHECK_PTR(urd__deque_oldest(&d, is, job(2)), NULL);
+    CHECK_PTR(urd__deque_oldest(&d, is, job(1)), job(1));
+    CHECK_PTR(urd__deque_pop(&d), job(2));
+    urd__deque_fini(&d);
+}
+
 TEST(the_owner_may_take_the_oldest_unless_a_thief_is_at_work)
 {
     urd__deque d;
     open(&d);
-    CHECK_PTR(urd__deque_oldest(&d), NULL);
+    CHECK_PTR(urd__deque_oldest(&d, NULL, NULL), NULL);
     for (long i = 1; i <= 3; i++)
         push(&d, i);
-    CHECK_PTR(urd__deque_oldest(&d), job(1));
+    CHECK_PTR(urd__deque_oldest(&d, NULL, NULL), job(1));
     d.lock = 1;
-    CHECK_PTR(urd__deque_oldest(&d), NULL);
+    CHECK_PTR(urd__deque_oldest(&d, NULL, NULL), NULL);
     d.lock = 0;
     CHECK_PTR(urd__deque_pop(&d), job(3));
-    CHECK_PTR(urd__deque_oldest(&d), job(2));
-    CHECK_PTR(urd__deque_oldest(&d), NULL);
+    CHECK_PTR(urd__deque_oldest(&d, NULL, NULL), job(2));
+    CHECK_PTR(urd__deque_oldest(&d, NULL, NULL), NULL);
     CHECK(urd__deque_empty(&d));
     urd__deque_fini(&d);
 }

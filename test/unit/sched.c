@@ -351,6 +351,24 @@ TEST(a_stream_of_new_jobs_does_not_starve_an_older_one)
     run_seeds(10, older_than_a_stream);
 }
 
+static int older_of_the_same_scope(void *arg)
+{
+    (void)arg;
+    urd_scope s;
+    urd__store_rel(&stop, false);
+    urd_scope_open(&s);
+    urd_go(&s, stop_it, NULL);
+    urd_go(&s, next_in_stream, &s);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    return 0;
+}
+
+TEST(a_stream_of_new_jobs_does_not_starve_an_older_one_of_the_same_scope)
+{
+    test_run(older_of_the_same_scope);
+    run_seeds(10, older_of_the_same_scope);
+}
+
 /* ---- Stealing -------------------------------------------------------------------------------- */
 
 static int elsewhere; /* atomic: jobs that ran on another worker */
