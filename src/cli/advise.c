@@ -238,6 +238,7 @@ static int advise(urd__advise_options *o)
     if (!end.time_up)
         look_at_the_left(&advice, &watched);
     urd__name_places(&watched);
+    urd__sum_unseen(&watched);
     urd__advice_make(&advice);
     bool told = tell(o, &advice);
     urd__watched_free(&watched);

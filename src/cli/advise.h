@@ -162,8 +162,9 @@ typedef struct urd__thread {
     int64_t switches;
     uint64_t framed_futex; /* whose Python frames were read last, and what they said */
     urd__state framed_state;
-    bool named; /* this wait has been, or needs not be */
-    int place;  /* index, or -1 */
+    bool unsure; /* there was no time to read them: to be asked again */
+    bool named;  /* this wait has been, or needs not be */
+    int place;   /* index, or -1 */
     urd__place places[PLACES_MAX];
     double in[STATES];
     double *line; /* [LINES_MAX][STATES] ns, owned; NULL: has none */
@@ -244,7 +245,7 @@ typedef struct urd__watched {
     int64_t root_ended;            /* when it was first seen to have; 0: not yet */
     bool rescan;                   /* a thread has ended: see what has become of its process */
     bool ending;
-    int64_t last_pid, next_discovery, discovery_allowed;
+    int64_t last_pid, next_discovery, discovery_allowed, started_allowed;
     int loadavg_fd;
     urd__lock_seen locks[LOCKS_MAX];
     int lock_count;
@@ -280,6 +281,8 @@ urd__process *urd__watched_process(const urd__watched *w, pid_t pid);
 void urd__watched_free(urd__watched *w);
 unsigned long urd__watched_count(urd__process *process); /* two more than its threads */
 void urd__watched_name(urd__thread *thread);             /* names change after a thread has begun */
+/* It waits for its threads, or its children: are there new ones? */
+void urd__watched_started(urd__watched *w, const urd__thread *thread, bool children, int64_t now);
 void urd__watched_add_root(urd__watched *w, pid_t pid, int64_t now);
 bool urd__watched_alive(const urd__watched *w);
 urd__thread *urd__watched_thread(const urd__watched *w, pid_t tid);
@@ -313,6 +316,7 @@ void urd__sum_slot_process(urd__watched *w, urd__process *process, int64_t now);
 void urd__sum_close(urd__watched *w, int64_t until); /* no more is added for times before */
 void urd__sum_merge(urd__sum *to, const urd__sum *from);
 void urd__sum_whole(const urd__watched *w, urd__sum *out);
+void urd__sum_unseen(urd__watched *w);     /* when all is over */
 double urd__sum_outside(const double *in); /* of it, what was waited for outside the program */
 /* What a stretch of threads' time means for the whole. */
 void urd__sum_of(urd__sum *out, double span, const double *in, const double *outside);

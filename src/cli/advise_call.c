@@ -169,6 +169,8 @@ urd__state urd__call_interest(const urd__interest *interest, bool timed)
         return STATE_PIPE;
     if (n[FD_CHILD])
         return STATE_JOIN;
+    if (n[FD_LISTENING]) /* a server: that it also looks at its clock is not what it is for */
+        return STATE_WORK;
     if (timed || n[FD_TIMER])
         return STATE_TIMER;
     return STATE_WORK;
@@ -278,6 +280,7 @@ static void wait_for_events(urd__process *process, const urd__call *call, how_to
     out->state = urd__call_interest(&interest, timed);
     const int *n = interest.count;
     out->loop = how == HOW_EPOLL || how == HOW_EPOLL2;
+    out->listening = n[FD_LISTENING] > 0;
     out->watching = n[FD_SOCKET] + n[FD_LOCAL] + n[FD_LISTENING] + n[FD_PIPE] + n[FD_TERMINAL];
 }
 

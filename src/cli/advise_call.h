@@ -22,6 +22,7 @@ typedef struct urd__wait {
     const char *call;  /* its name */
     char object[48];   /* of the file, or "" */
     bool loop;         /* it is the wait of an event loop */
+    bool listening;    /* for clients */
     int watching;      /* things that an event loop waits for */
 } urd__wait;
 

@@ -74,21 +74,32 @@ void urd__lock_frame_text(const urd__python_frame *frame, char *out, size_t size
 }
 
 /* A Python thread on a semaphore: by the frames of the functions that wait for work.  To read them
- * costs more than a look, so on the same futex it is what it was. */
+ * costs more than a look, so on the same futex it is what it was; where there was no time for it
+ * yet, it is asked again with the next look. */
 static urd__state by_frames(urd__watched *w, urd__thread *thread, uint64_t futex, char *place)
 {
     static const struct {
         const char *file, *function;
         urd__state state;
-    } known[] = {
-        {"threading.py", "wait", STATE_WORK}, {"threading.py", "_wait_for_tstate_lock", STATE_JOIN},
-        {"threading.py", "join", STATE_JOIN}, {"threading.py", "_shutdown", STATE_JOIN},
-        {"thread.py", "_worker", STATE_WORK}, {"queue.py", "get", STATE_WORK},
-        {"queues.py", "get", STATE_WORK},     {"pool.py", "worker", STATE_WORK}};
+    } known[] = {{"threading.py", "wait", STATE_WORK},
+                 {"threading.py", "_wait_for_tstate_lock", STATE_JOIN},
+                 {"threading.py", "join", STATE_JOIN},
+                 {"threading.py", "_shutdown", STATE_JOIN},
+                 {"thread.py", "_worker", STATE_WORK},
+                 {"queue.py", "get", STATE_WORK},
+                 {"queues.py", "get", STATE_WORK},
+                 {"pool.py", "worker", STATE_WORK},
+                 {"pool.py", "_handle_tasks", STATE_WORK}};
     urd__python_frame frames[FRAMES_LOOKED_AT];
     int count = urd__look_frames(w, thread, frames, FRAMES_LOOKED_AT);
-    if (count <= 0)
-        return thread->framed_futex == futex ? thread->framed_state : STATE_WORK;
+    if (count <= 0) {
+        if (thread->framed_futex == futex)
+            return thread->framed_state;
+        /* Others were seen to take a lock there. */
+        const urd__lock_seen *note = urd__lock_note(w, thread->process->pid, futex);
+        thread->unsure = count < 0 && !note;
+        return note ? note->state : STATE_WORK;
+    }
     thread->framed_futex = futex;
     thread->framed_state = STATE_LOCK;
     int user = 0;

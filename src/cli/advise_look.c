@@ -35,8 +35,9 @@
 
 enum {
     COST = 280,         /* pause after a tick, times its cost: 0.36 % of a core */
-    COST_NAME = 600,    /* after the frames of a thread were read */
-    COST_FINDING = 800, /* after looking for new threads */
+    COST_NAME = 400,    /* after the frames of a thread were read */
+    COST_FINDING = 500, /* after looking for new threads */
+    COST_STARTED = 200, /* after a look at what a thread has just started */
     COST_MEMORY = 2000, /* after the memory was measured */
     COUNTED_MAX = 8,    /* processes whose threads are counted in a tick */
     LOOKS_MAX = 64,     /* in a tick */
@@ -167,7 +168,7 @@ static urd__state timed_state(const urd__thread *thread, const urd__wait *wait)
     bool by_timeouts = thread->timeouts >= thread->wakes;
     if (wait->deadline == 0 || thread->service)
         return wait->state;
-    if (wait->state == STATE_WORK && by_timeouts)
+    if (wait->state == STATE_WORK && by_timeouts && !wait->listening)
         return STATE_TIMER;
     if (wait->state == STATE_NET && by_timeouts && thread->timeouts >= 3)
         return STATE_TIMER;
@@ -211,6 +212,17 @@ static bool is_over(const urd__thread *thread, urd__state state)
     return letter == 'Z' || letter == 'X';
 }
 
+static void find_started(urd__watched *w, const urd__thread *thread, bool children, int64_t now)
+{
+    if (now < w->started_allowed)
+        return;
+    int64_t begun = urd__look_cpu();
+    urd__watched_started(w, thread, children, now);
+    int64_t cost = urd__look_cpu() - begun;
+    w->apart += cost;
+    w->started_allowed = now + cost * COST_STARTED;
+}
+
 static urd__state look_at_wait(urd__watched *w, urd__thread *thread, const urd__call *call,
                                int64_t now)
 {
@@ -229,6 +241,8 @@ static urd__state look_at_wait(urd__watched *w, urd__thread *thread, const urd__
     thread->loop = thread->loop || wait.loop;
     thread->watching = wait.watching > thread->watching ? wait.watching : thread->watching;
     place_wait(w, thread, &wait, call, place);
+    if (wait.state == STATE_JOIN || wait.futex)
+        find_started(w, thread, !wait.futex, now);
     return wait.state;
 }
 
@@ -366,11 +380,15 @@ void urd__look_at_thread(urd__watched *w, urd__thread *thread, int live_index)
     urd__schedstat more = {.cpu = counted.cpu - thread->cpu,
                            .ready = counted.ready - thread->ready,
                            .slices = counted.slices - thread->slices};
-    bool same = more.slices == 0 && more.cpu == 0 && urd__blocked(thread->state);
+    bool same = more.slices == 0 && more.cpu == 0 && urd__blocked(thread->state) && !thread->unsure;
     urd__state state = thread->state;
     if (!same) {
         learn_from_deadline(thread, now, w->interval);
+        bool was_unsure = thread->unsure && more.slices == 0;
+        thread->unsure = false;
         state = state_now(w, thread, now);
+        if (was_unsure && urd__blocked(state)) /* it was this all the time */
+            thread->state = state;
         thread->blocked_since = now;
     } else if (!thread->named)
         name_wait(w, thread);

@@ -403,7 +403,9 @@ static void say_what_was_missed(urd__advice *a)
 {
     const urd__watched *w = a->watched;
     urd__values v = {0};
-    double seen = a->facts.sum.in[STATE_RUN];
+    double seen = 0;
+    for (int i = 0; i < w->process_count; i++)
+        seen += w->processes[i]->in[STATE_RUN];
     if (w->tree_cpu > 100 * URD_MS && seen < (1 - unseen_cpu) * (double)w->tree_cpu) {
         urd__add_duration(&v, w->tree_cpu - (int64_t)seen);
         urd__add_duration(&v, w->tree_cpu);

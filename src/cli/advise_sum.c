@@ -26,7 +26,8 @@
 #include "urd.h"
 
 static const int64_t slot_ns = 10 * URD_MS;
-static const double present = 0.4; /* of the waiting, to count as waited for */
+static const double unseen_least = 0.3; /* of the time in which it was waited for */
+static const double present = 0.4;      /* of the waiting, to count as waited for */
 
 static const urd__state order[] = {STATE_DISK,    STATE_FAULT, STATE_NET,  STATE_TERMINAL,
                                    STATE_PIPE,    STATE_TIMER, STATE_LOCK, STATE_GIL,
@@ -86,6 +87,29 @@ void urd__sum_whole(const urd__watched *w, urd__sum *out)
     *out = (urd__sum){0};
     for (int i = 0; i < w->window_count; i++)
         urd__sum_merge(out, &w->windows[i]);
+}
+
+/* Threads and children that lived too short to be looked at were waited for, and used what the
+ * kernel counted in the end but nobody saw: so in that time something ran, or stood ready. */
+void urd__sum_unseen(urd__watched *w)
+{
+    urd__sum whole;
+    urd__sum_whole(w, &whole);
+    double joined = whole.wait[STATE_JOIN];
+    double unseen = (double)w->tree_cpu - whole.in[STATE_RUN];
+    if (w->tree_cpu < 0 || joined <= 0 || unseen < unseen_least * joined)
+        return;
+    double ran = unseen < joined ? unseen / joined : 1;
+    for (int i = 0; i < w->window_count; i++) {
+        urd__sum *s = &w->windows[i];
+        double share = s->wait[STATE_JOIN] / joined;
+        s->active += s->wait[STATE_JOIN];
+        s->ran += s->wait[STATE_JOIN] * ran;
+        s->alone += unseen <= joined ? s->wait[STATE_JOIN] : 0;
+        s->in[STATE_RUN] += unseen * share;
+        s->in[STATE_READY] += s->wait[STATE_JOIN] * (1 - ran);
+        s->wait[STATE_JOIN] = 0;
+    }
 }
 
 static void fold_windows(urd__watched *w)

@@ -6,7 +6,9 @@
  * Looking through all folders would cost more than all the rest, so it is done where there is a
  * reason: the number that the machine gave last to a new thread, which /proc/loadavg tells, has
  * changed; or a thread has ended.  A process is scanned for threads when the link count of its
- * folder says that their number has changed, and for children with every discovery.
+ * folder says that their number has changed, and for children with every discovery.  Besides, a
+ * thread that begins to wait for threads or children is asked for new ones at once: it may have
+ * started them just now, and they may not live until the next discovery.
  *
  * What a program leaves behind when its parent ends comes to this process, which is a subreaper,
  * and is watched on.
@@ -327,6 +329,15 @@ static void scan_children(urd__watched *w, pid_t pid, pid_t tid, int64_t now)
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, tid);
     if (urd__proc_read(path, text, sizeof text) > 0)
         add_children_of(w, text, now);
+}
+
+void urd__watched_started(urd__watched *w, const urd__thread *thread, bool children, int64_t now)
+{
+    urd__process *process = thread->process;
+    if (urd__watched_count(process) != process->tasks_links)
+        scan_threads(w, process, now);
+    if (children)
+        scan_children(w, process->pid, thread->tid, now);
 }
 
 /* Our own children are the program and what it left behind; the latter are buried here. */

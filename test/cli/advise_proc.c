@@ -125,6 +125,7 @@ TEST(what_an_event_loop_waits_for_is_what_it_watches)
     CHECK_EQ(urd__call_interest(&net, true), STATE_NET);
     own.count[FD_LISTENING] = 1; /* clients that do not come */
     CHECK_EQ(urd__call_interest(&own, false), STATE_WORK);
+    CHECK_EQ(urd__call_interest(&own, true), STATE_WORK);
     own.count[FD_TERMINAL] = 1;
     CHECK_EQ(urd__call_interest(&own, false), STATE_TERMINAL);
 }

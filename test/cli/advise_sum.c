@@ -88,6 +88,26 @@ TEST(a_process_has_a_sum_of_its_own)
     process = other = (urd__process){0};
 }
 
+TEST(what_was_waited_for_unseen_has_run)
+{
+    begin();
+    does(&a, STATE_RUN, 20);
+    does(&a, STATE_JOIN, 100);
+    end(100);
+    w.tree_cpu = 30 * URD_MS; /* 10 ms in 80 of waiting: whatever it is, it does not compute */
+    urd__sum_unseen(&w);
+    urd__sum whole;
+    urd__sum_whole(&w, &whole);
+    CHECK_EQ(whole.wait[STATE_JOIN], 80 * ms);
+    w.tree_cpu = 60 * URD_MS; /* 40 ms: half of it ran, and the rest had no core */
+    urd__sum_unseen(&w);
+    urd__sum_whole(&w, &whole);
+    CHECK_EQ(whole.active, 100 * ms);
+    CHECK_EQ(whole.ran, 60 * ms);
+    CHECK_EQ(whole.in[STATE_RUN], 60 * ms);
+    CHECK_EQ(whole.wait[STATE_JOIN], 0);
+}
+
 TEST(a_socket_beside_a_timer_is_what_the_whole_waits_for)
 {
     begin();
