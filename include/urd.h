@@ -26,6 +26,7 @@
 #include "urd/block.h"
 #include "urd/broadcast.h"
 #include "urd/chan.h"
+#include "urd/exec.h"
 #include "urd/future.h"
 #include "urd/io.h"
 #include "urd/job.h"

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -136,6 +137,77 @@ pid_t urd__os_wait(pid_t pid, int *status, bool no_wait)
         rc = waitpid(pid, status, __WALL | (no_wait ? WNOHANG : 0));
     } while (rc < 0 && errno == EINTR);
     return result(rc);
+}
+
+pid_t urd__os_reap(pid_t pid, int *status)
+{
+    pid_t rc;
+    do {
+        rc = waitpid(pid, status, __WALL | WNOHANG);
+    } while (rc < 0 && errno == EINTR);
+    return result(rc);
+}
+
+static int add_streams(posix_spawn_file_actions_t *actions, const urd__os_program *program)
+{
+    int rc = 0;
+    if (program->directory >= 0)
+        rc = posix_spawn_file_actions_addfchdir_np(actions, program->directory);
+    for (int i = 0; i < 3 && rc == 0; i++)
+        if (program->streams[i] >= 0)
+            rc = posix_spawn_file_actions_adddup2(actions, program->streams[i], i);
+    return rc ? rc : posix_spawn_file_actions_addclosefrom_np(actions, 3);
+}
+
+static int set_signals(posix_spawnattr_t *attributes)
+{
+    sigset_t none, pipe;
+    sigemptyset(&none);
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    posix_spawnattr_setsigmask(attributes, &none);
+    posix_spawnattr_setsigdefault(attributes, &pipe);
+    return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+}
+
+/* The C library borrows our memory for the child (CLONE_VM, CLONE_VFORK), however large we are. */
+int urd__os_spawn(const urd__os_program *program, pid_t *pid)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    int rc = add_streams(&actions, program);
+    if (rc == 0)
+        rc = set_signals(&attributes);
+    if (rc == 0)
+        rc = posix_spawnp(pid, program->argv[0], &actions, &attributes,
+                          (char *const *)(uintptr_t)program->argv,
+                          program->env ? (char *const *)(uintptr_t)program->env : environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return -rc;
+}
+
+int urd__os_pipe(int out[2])
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(pipe2(out, O_CLOEXEC));
+}
+
+int urd__os_open_null(void)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(open("/dev/null", O_RDWR | O_CLOEXEC));
+}
+
+int urd__os_open_directory(const char *path)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 bool urd__os_under_valgrind(void)

@@ -40,6 +40,22 @@ void urd__os_process_name(const char *name, char *old, size_t old_size); /* in p
 /* Reap one child, -1: any; quiet ones too.  Its pid, 0 if none has ended (no_wait), -ECHILD. */
 pid_t urd__os_wait(pid_t pid, int *status, bool no_wait);
 
+pid_t urd__os_reap(pid_t pid, int *status); /* its pid, 0: it has not ended, -ECHILD: not known */
+
+/* Start a program, as the caller's child.  With no signal blocked, SIGPIPE not ignored, and no
+ * descriptor but its three.  0; -ENOENT, -EACCES, -ENOEXEC, -ETXTBSY, -E2BIG, -EAGAIN, -ENOMEM. */
+typedef struct urd__os_program {
+    const char *const *argv; /* the first is looked for in PATH */
+    const char *const *env;  /* NULL: the caller's */
+    int directory;           /* a descriptor; -1: the caller's */
+    int streams[3];          /* what are its 0, 1, 2; -1: the caller's, which may be none */
+} urd__os_program;
+int urd__os_spawn(const urd__os_program *program, pid_t *pid);
+
+int urd__os_pipe(int out[2]);
+int urd__os_open_null(void); /* for both directions */
+int urd__os_open_directory(const char *path);
+
 int urd__os_pidfd_open(pid_t pid);
 bool urd__os_under_valgrind(void); /* which lacks some system calls, and complains at length */
 int urd__os_pidfd_signal(int pidfd, int sig);

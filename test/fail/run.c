@@ -390,6 +390,23 @@ static int signals(void *arg)
     return joined == -ETIMEDOUT && rc == -ECANCELED ? 0 : rc;
 }
 
+static int programs(void *arg)
+{
+    (void)arg;
+    static const char *const argv[] = {"cat", NULL};
+    urd_exec_options o = {.input = "cake",
+                          .input_size = 4,
+                          .out = URD_EXEC_PIPE,
+                          .err = URD_EXEC_NULL,
+                          .directory = "/"};
+    urd_exec_result r;
+    int rc = urd_exec(argv, &o, &r);
+    MUST(rc < 0 || (r.out_size == 4 && memcmp(r.out, "cake", 5) == 0 && r.code == 0));
+    MUST(rc == 0 || r.detail[0]);
+    urd_exec_free(&r);
+    return rc;
+}
+
 struct sum {
     int from[2];
     int result;
@@ -603,6 +620,11 @@ TEST(held_jobs_survive_each_failing_call)
 TEST(signals_survive_each_failing_call)
 {
     fail_each_call(signals, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(programs_survive_each_failing_call)
+{
+    fail_each_call(programs, URD_PROCESSES_NONE, -ENOMEM);
 }
 
 TEST(shared_memory_survives_each_failing_call)
