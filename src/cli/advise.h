@@ -402,7 +402,8 @@ typedef struct urd__advice {
     urd__opinion opinion;
     int phase_count, main_phase; /* the longest, without the start; -1: none */
     urd__phase_seen phases[PHASES_MAX];
-    int64_t threads_missed; /* by the watch */
+    int64_t threads_missed;   /* by the watch */
+    int64_t threads_unlooked; /* found, and never looked at */
     double other_cores;
     double overhead; /* share of one core */
     char because[SAY_BYTES], fits[SAY_BYTES], expect[SAY_BYTES];

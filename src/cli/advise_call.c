@@ -299,6 +299,7 @@ static void wait_on_futex(urd__process *process, const urd__call *call, int64_t 
     bool absolute = operation == FUTEX_WAIT_BITSET || operation == FUTEX_WAIT_REQUEUE_PI;
     out->futex = call->args[0];
     out->expected = (uint32_t)call->args[2];
+    out->shared = ((int)call->args[1] & FUTEX_PRIVATE_FLAG) == 0;
     out->state = STATE_WORK;
     if (operation == FUTEX_LOCK_PI || operation == FUTEX_LOCK_PI2)
         out->state = STATE_LOCK;

@@ -18,6 +18,7 @@ typedef struct urd__wait {
     urd__state state;
     int64_t deadline;  /* when it ends by itself; 0: never, or not known */
     uint64_t futex;    /* address; 0: none */
+    bool shared;       /* a futex that also others than this process may use */
     uint32_t expected; /* what the futex word was */
     const char *call;  /* its name */
     char object[48];   /* of the file, or "" */

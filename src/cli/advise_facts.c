@@ -239,7 +239,7 @@ static void judge_whole(urd__advice *advice)
     advice->opinion.fit = main->opinion.fit;
 }
 
-/* Threads that the kernel counted, and that were never looked at. */
+/* Threads that the kernel counted, and that were never found. */
 static int64_t missed(const urd__watched *w)
 {
     int64_t sum = 0;
@@ -251,10 +251,19 @@ static int64_t missed(const urd__watched *w)
     return sum;
 }
 
+static int64_t not_looked_at(const urd__watched *w)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < w->thread_count; i++)
+        sum += life_of(w->threads[i]->in) <= 0 && w->threads[i]->process->threads_seen > 1;
+    return sum;
+}
+
 void urd__advice_make(urd__advice *advice)
 {
     const urd__watched *w = advice->watched;
     advice->threads_missed = missed(w);
+    advice->threads_unlooked = not_looked_at(w);
     gather(w, &advice->facts);
     advice->cores = (int)advice->facts.cores;
     judge_phases(advice);

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT
  *
  *   in CPython's runtime           the GIL, whose holder the runtime names
- *   the word is a thread's number  pthread_join of that thread
+ *   the word is a thread's number  and not private to the process: pthread_join of that thread
  *   the word is 2                  a mutex that is held and waited for, as glibc, Rust and Go mark
  *                                  it; glibc's has the holder's number two words on
  *   a Python frame                 of threading.Condition.wait or a pool's worker: idle; any other
@@ -19,7 +19,7 @@
 
 #include "cli/advise_proc.h"
 
-enum { MUTEX_HELD_AND_WAITED_FOR = 2, OWNER_OFFSET = 8, FRAMES_LOOKED_AT = 8 };
+enum { MUTEX_HELD_AND_WAITED_FOR = 2, OWNER_OFFSET = 8, PID_LIMIT = 1 << 22, FRAMES_LOOKED_AT = 8 };
 
 urd__lock_seen *urd__lock_note(urd__watched *w, pid_t pid, uint64_t address)
 {
@@ -113,6 +113,20 @@ static urd__state by_frames(urd__watched *w, urd__thread *thread, uint64_t futex
     return thread->framed_state;
 }
 
+/* In a container a thread's number may be 2 as well, or not the one that is known here.  But what
+ * follows a thread's number in the C library's record of it is no owner of a mutex: a pointer. */
+static bool is_join(urd__watched *w, const urd__process *process, const urd__wait *wait)
+{
+    const urd__thread *named =
+        wait->expected ? urd__watched_thread(w, (pid_t)wait->expected) : NULL;
+    if (named && named->process == process)
+        return true;
+    uint32_t words[3] = {0};
+    return wait->expected == MUTEX_HELD_AND_WAITED_FOR &&
+           urd__proc_peek(process->pid, wait->futex, words, sizeof words) &&
+           words[OWNER_OFFSET / sizeof words[0]] >= PID_LIMIT;
+}
+
 urd__state urd__lock_look(urd__watched *w, urd__thread *thread, const urd__wait *wait, char *place)
 {
     urd__process *process = thread->process;
@@ -121,9 +135,7 @@ urd__state urd__lock_look(urd__watched *w, urd__thread *thread, const urd__wait 
         note_lock(w, thread, wait->futex, STATE_GIL, urd__python_gil_holder(process->python));
         return STATE_GIL;
     }
-    const urd__thread *named =
-        wait->expected ? urd__watched_thread(w, (pid_t)wait->expected) : NULL;
-    if (named && named->process == process)
+    if (wait->shared && is_join(w, process, wait))
         return STATE_JOIN;
     if (wait->state == STATE_LOCK || wait->expected == MUTEX_HELD_AND_WAITED_FOR) {
         pid_t owner = 0;

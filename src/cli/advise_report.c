@@ -82,6 +82,8 @@ static int make_groups(const urd__watched *w, group **out)
     int count = 0;
     for (int i = 0; groups && i < w->thread_count; i++) {
         const urd__thread *t = w->threads[i];
+        if (life_of(t->in) <= 0) /* it was never looked at */
+            continue;
         const urd__place *place = main_place(t);
         urd__state waits = waits_most(t->in);
         bool first = t->tid == t->process->pid;
@@ -408,7 +410,9 @@ void urd__advice_print(const urd__advice *a, FILE *out, bool colours)
     const urd__paint *p = urd__paint_for(colours);
     char line[320];
     urd__advice_watched(a, line, sizeof line);
-    fprintf(out, "%surd advise: %s%s\n%s\n\n", p->bold, a->command, p->off, line);
+    fprintf(out, "%surd advise: %s%s\n", p->bold, a->command, p->off);
+    urd__print_wrapped(out, NULL, line, p);
+    fputc('\n', out);
     print_threads(a, out, p);
     print_whole(a, out, p);
     print_phases(a, out, p);

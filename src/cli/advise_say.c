@@ -417,8 +417,9 @@ static void say_what_was_missed(urd__advice *a)
         FILL(next_note(a), TEXT_NOTE_A_FEW, &v);
     }
     v = (urd__values){0};
-    if (a->threads_missed > 0) {
-        urd__add_number(&v, (double)a->threads_missed, 0);
+    int64_t unknown = a->threads_missed + a->threads_unlooked;
+    if (unknown > 0) {
+        urd__add_number(&v, (double)unknown, 0);
         FILL(next_note(a), TEXT_NOTE_A_MANY, &v);
     }
 }

@@ -33,8 +33,9 @@ void urd__print_cell(FILE *out, const char *text, int width, bool left)
 
 void urd__print_wrapped(FILE *out, const char *lead, const char *text, const urd__paint *p)
 {
-    int column = urd__text_width(lead) + 1, columns = urd__line_columns(out);
-    fprintf(out, "%s%s:%s", p->bold, lead, p->off);
+    int column = lead ? urd__text_width(lead) + 1 : -1, columns = urd__line_columns(out);
+    if (lead)
+        fprintf(out, "%s%s:%s", p->bold, lead, p->off);
     while (*text) {
         size_t bytes = strcspn(text, " ");
         char word[WORD_BYTES];
@@ -44,7 +45,7 @@ void urd__print_wrapped(FILE *out, const char *lead, const char *text, const urd
             fputs("\n ", out);
             column = 1;
         }
-        fprintf(out, " %s", word);
+        fprintf(out, "%s%s", column < 0 ? "" : " ", word);
         column += 1 + width;
         text += bytes;
         text += strspn(text, " ");

@@ -18,7 +18,8 @@ const urd__paint *urd__paint_for(bool colours);
 /* A cell that wide: text at its left, or at its right after two blanks. */
 void urd__print_cell(FILE *out, const char *text, int width, bool left);
 
-/* "Lead: text"; words that do not fit on the line go on the next, two columns in. */
+/* "Lead: text", or where lead is NULL the text; words that do not fit on the line go on the next,
+ * two columns in. */
 void urd__print_wrapped(FILE *out, const char *lead, const char *text, const urd__paint *p);
 
 /* Columns of the terminal that out is, at most 100; else 96. */

@@ -312,12 +312,12 @@ const char *const urd__texts_advise[TEXT_COUNT - TEXT_ADVISE_FIRST][LANGUAGES] =
          "se a CPU espera a memória foi julgado pelas páginas tocadas; os caches não "
          "podem ser contados aqui."},
     AT(TEXT_NOTE_A_NO_PERF) =
-        {"performance events are not allowed: that needs kernel.perf_event_paranoid of 2 or "
-         "less (it is {0}) or CAP_PERFMON, and in a container a seccomp profile that lets "
-         "perf_event_open through.",
-         "eventos de desempenho não são permitidos: é preciso kernel.perf_event_paranoid 2 ou "
-         "menos (está em {0}) ou CAP_PERFMON, e num contêiner um perfil seccomp que deixe "
-         "passar perf_event_open."},
+        {"performance events are not allowed: that needs the same user and "
+         "kernel.perf_event_paranoid of 2 or less (it is {0}), or CAP_PERFMON; and in a container "
+         "a seccomp profile that lets perf_event_open through.",
+         "eventos de desempenho não são permitidos: é preciso o mesmo usuário e "
+         "kernel.perf_event_paranoid 2 ou menos (está em {0}), ou CAP_PERFMON; e num contêiner "
+         "um perfil seccomp que deixe passar perf_event_open."},
     AT(TEXT_NOTE_A_NO_HARDWARE) =
         {"the processor shows no counters here, as in most virtual machines: instructions and "
          "cache misses are not known.",

@@ -393,6 +393,8 @@ def quick_cases():
         Case("c-contended-mutex", built("mutex", "2"), ("lock",), ("process",)),
         Case("c-idle-pool", built("idle_pool", "1"), ("idle",), ("as-is",)),
         Case("c-full-event-loop", built("loop", "1"), ("cpu",), ("thread",)),
+        # Two phases that compute and one, longer or shorter by how long these wait for a core,
+        # that waits for time: the longest decides what fits.
         Case("c-phases", built("phases", "0.6"), ("phases",), ("task", "thread")),
         Case("python-threads-sleep", python(SLEEP_THREADS), ("timer",), ("task",)),
         Case("python-processes-sleep", python(SLEEP_PROCESSES), ("timer",), ("task",)),
@@ -433,6 +435,8 @@ def tool_cases(d):
         # How much of it is the disk depends on the disk.
         Case("find-on-disk", ["find", "/usr", "-name", "*.nothing"], ("disk", "mixed"),
              ("thread",), prepare=d.cold),
+        # tar reads what is in memory and waits for gzip, which has all the work: gzip itself fits
+        # threads (pigz), and as two programs of which one works, more processes.
         Case("tar-and-gzip", ["sh", "-c", f"tar c {big} | gzip -9"], ("cpu",),
              ("thread", "process"), prepare=d.big),
         Case("make", ["make", "-j1"], ("cpu",), ("process",), needs=("make", "gcc"),
@@ -444,6 +448,8 @@ def tool_cases(d):
         Case("dd-to-disk", ["dd", "if=/dev/zero", "of=written", "bs=64k", "count=3000",
                             "oflag=direct,dsync"], ("disk",), ("thread",)),
         Case("curl", ["curl", "-s", server, server], ("net",), ("task",), needs=("curl",)),
+        # curl -Z waits for all in one loop (as it is), by poll() and not epoll: where that is not
+        # told from a wait for one, tasks, which is what its loop is.
         Case("curl-in-parallel", ["curl", "-s", "-Z", server, server, server], ("net",),
              ("task", "as-is"), needs=("curl",)),
         Case("wget", ["wget", "-q", "-O", "/dev/null", server, server], ("net",), ("task",),
@@ -460,10 +466,12 @@ def database_cases(d):
     return [
         Case("psql-sleeps", ["psql", *where, "-c", "select pg_sleep(2)"], ("net",), ("task",),
              needs=needs, prepare=d.postgres),
-        # The client has as much to do as the server, on two cores.
+        # The client has as much to do as the server, on two cores: how much it waits depends on who
+        # gets them; and its loop over four clients is one of ppoll(), as curl's.
         Case("pgbench", ["pgbench", *where, "-c", "4", "-T", "3", "-S", "postgres"],
              ("net", "mixed"), ("task", "as-is"), needs=needs, prepare=d.postgres),
-        # A load generator in an event loop: full, or nearly.
+        # A load generator in an event loop: full, or nearly, by how fast the server gets its core;
+        # full it needs threads, and while it still waits it is a loop as it should be.
         Case("redis-benchmark", ["redis-benchmark", "-p", "63799", "-n", "400000", "-t", "get"],
              ("cpu", "mixed", "net"), ("thread", "as-is"),
              needs=("redis-benchmark", "redis-server"), prepare=d.redis),
@@ -481,7 +489,7 @@ def language_cases(d):
         Case("python-computes", python(CPU_ALONE), ("cpu",), ("process",)),
         Case("python-processes-compute", python(CPU_PROCESSES), ("cpu",), ("as-is",)),
         Case("python-gil-held", python(HELD_GIL), ("gil",), ("process",)),
-        # Woken twice a second by a timer of its own.
+        # Eight threads idle, and a main thread that sleeps between two items: time, or idle.
         Case("python-queue-idle", python(QUEUE_IDLE), ("timer", "idle"), ("task", "as-is")),
         Case("python-urls-in-turn", python(URLS, server), ("net",), ("task",)),
         Case("python-urls-threads", python(URLS_THREADS, server), ("net",), ("task",)),
@@ -493,6 +501,8 @@ def language_cases(d):
              prepare=d.java),
         Case("java-computes-on-all", [*java, "all"], ("cpu",), ("as-is",), needs=("java", "javac"),
              prepare=d.java),
+        # A monitor of Java is a condition of its runtime from outside, so that threads are seen to
+        # take turns; it is a lock where the runtime's own mutex under it is met.
         Case("java-synchronized", [*java, "lock"], ("turns", "lock"), ("process",),
              needs=("java", "javac"), prepare=d.java),
         Case("java-threads-sleep", [*java, "sleep"], ("timer",), ("task",), needs=("java", "javac"),
@@ -500,6 +510,8 @@ def language_cases(d):
         Case("go-computes", [*go, "one"], ("cpu",), ("task",), needs=needs_go, prepare=d.go),
         Case("go-computes-on-all", [*go, "all"], ("cpu",), ("as-is",), needs=needs_go,
              prepare=d.go),
+        # Goroutines that wait for a sync.Mutex are on no thread: from outside one computes, on
+        # thread after thread.  Where threads are parked for it they take turns.
         Case("go-mutex", [*go, "lock"], ("turns", "lock", "cpu"), ("process", "task"),
              needs=needs_go, prepare=d.go),
         Case("go-sleeps", [*go, "sleep"], ("timer",), ("as-is",), needs=needs_go, prepare=d.go),
