@@ -245,7 +245,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         for (const ours_row *row = tables[i]; row->name; row++) {
             if (strcmp(row->name, ours_args.row) == 0) {
-                urd_config config = {.workers = ours_args.workers, .processes = URD_PROCESSES_NONE};
+                urd_config config = {.workers = ours_args.workers,
+                                     .compact_bytes = 1024, /* sleepers keep no more */
+                                     .processes = URD_PROCESSES_NONE};
                 peer_must(urd_run(&config, row->measure, NULL), row->name);
                 return 0;
             }

@@ -30,6 +30,7 @@ static int measure_sleepers(void *arg)
     urd_time when = urd_now() + (urd_time)(ours_args.seconds * 1e9);
     urd_scope s;
     urd_scope_open(&s);
+    urd_scope_compact(&s);
     for (long i = 0; i < times; i++)
         urd_go(&s, sleeper, &when);
     peer_must(urd_event_wait(&all_asleep), "urd_event_wait");
