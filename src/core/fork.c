@@ -16,6 +16,9 @@
  * that goes to sleep at this very moment.  Nothing waits for that worker, since the forker does the
  * work itself, and the next fork asks again.
  *
+ * Rejected, since it was no faster: to remember where in the deque the job lies, so that what the
+ * join stores there does not depend on what it loads.
+ *
  * F2 and D1 are read-modify-writes of one word.  If D1 is first, F2 fails and sees DONE; otherwise
  * D1 sees AWAITED, and the wait of F1 with it.  After D1 the job ends without another look at the
  * fork unless the forker waits, and it waits until D2.
