@@ -32,6 +32,7 @@ typedef struct urd_subscriber {
     struct urd__link link; /* under the broadcast's lock */
     urd_broadcast *from;   /* set once */
     uint64_t next;         /* under the broadcast's lock: the number of the value to come */
+    void *to;              /* the same: where who waits with it wants that value */
     long reserved[1];
 } urd_subscriber;
 

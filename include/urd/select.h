@@ -14,6 +14,7 @@
 #ifndef URD_SELECT_H
 #define URD_SELECT_H
 
+#include "urd/broadcast.h"
 #include "urd/chan.h"
 #include "urd/job.h"
 #include "urd/lock.h"
@@ -26,17 +27,20 @@ typedef enum urd_op_kind {
     URD_OP_RECV,  /* from `chan` into `to` */
     URD_OP_EVENT, /* `event` is set */
     URD_OP_JOB,   /* `job` has ended */
-    URD_OP_UNTIL  /* the time `when` has come */
+    URD_OP_UNTIL, /* the time `when` has come */
+    URD_OP_NEXT   /* the next value of `subscriber` into `to` */
 } urd_op_kind;
 
 typedef struct urd_op {
     urd_op_kind kind;
-    int result; /* of the arm that happened: 0; -EPIPE the channel is closed; the job's result */
+    int result; /* of the arm that happened: 0; -EPIPE it is closed; the job's result; how many
+                   values the subscriber missed */
     union {
         urd_chan *chan;
         urd_event *event;
         urd_job *job;
         urd_time when;
+        urd_subscriber *subscriber;
     };
     union {
         const void *from;
@@ -89,9 +93,19 @@ static inline urd_op urd_op_until(urd_time when)
     return op;
 }
 
+/* As urd_subscriber_recv(); a subscriber is in one arm only, or it aborts. */
+static inline urd_op urd_op_next(urd_subscriber *s, void *v)
+{
+    urd_op op = URD_ZERO_;
+    op.kind = URD_OP_NEXT;
+    op.subscriber = s;
+    op.to = v;
+    return op;
+}
+
 /*
- * Wait until one of the n arms happens; returns its index.  An arm on a closed channel happens at
- * once, with the result -EPIPE.  -ECANCELED: none has happened.
+ * Wait until one of the n arms happens; returns its index.  An arm on a closed channel or broadcast
+ * happens at once, with the result -EPIPE.  -ECANCELED: none has happened.
  */
 int urd_select(urd_op *ops, int n) URD_MUST_USE;
 

@@ -10,13 +10,16 @@
  *   - Senders wait only while some subscriber is slots behind; of a closed one nobody waits.
  *
  * A value is copied straight to those who wait for it, who are all at the same number; the others
- * find it in the ring.  `slowest` is a bound and may be too low: it is looked up again only when
- * the ring seems full.
+ * find it in the ring.  The node of who waits names its subscriber, and that says where to copy to,
+ * since a select waits with a node of its own.  `slowest` is a bound and may be too low: it is
+ * looked up again only when the ring seems full.
  *
  * Rejected: a queue a subscriber (each value copied as often as there are subscribers, and memory
  * for each); freeing a slot by counting its readers (a write to every slot by every subscriber).
  * Checked: test/model/broadcast.c.
  */
+#include "sync/broadcast.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -24,12 +27,6 @@
 #include "base/check.h"
 #include "base/list.h"
 #include "base/lock.h"
-#include "core/wait.h"
-
-typedef struct receiver {
-    urd__waiter waiter;
-    urd_subscriber *subscriber;
-} receiver;
 
 static void setup(urd_broadcast *b, size_t elem_bytes, void *ring, size_t slots)
 {
@@ -90,8 +87,9 @@ static void put(urd_broadcast *b, const void *v, urd__link *woken)
 {
     copy(b, slot(b, b->sent++), v);
     for (urd__waiter *w; (w = urd__wait_pop(&b->receivers)) != NULL;) {
-        copy(b, w->value, v);
-        urd__container(w, receiver, waiter)->subscriber->next++;
+        urd_subscriber *s = w->value;
+        copy(b, s->to, v);
+        s->next++;
         urd__list_push_tail(woken, &w->link);
     }
 }
@@ -198,8 +196,7 @@ void urd_subscriber_close(urd_subscriber *s)
     urd__wait_ready_all(&woken);
 }
 
-/* Under lock.  How many were missed, -EPIPE, -EAGAIN. */
-static int try_recv(urd_subscriber *s, void *v, urd__link *woken)
+int urd__subscriber_try(urd_subscriber *s, void *v, urd__link *woken)
 {
     urd_broadcast *b = s->from;
     if (s->next == b->sent)
@@ -220,11 +217,12 @@ static int receive(urd_subscriber *s, void *v, bool wait)
     if (rc)
         return rc;
     urd__lock(&b->lock);
-    rc = try_recv(s, v, &woken);
+    rc = urd__subscriber_try(s, v, &woken);
     if (rc == -EAGAIN && wait) {
-        receiver r = {.waiter.value = v, .subscriber = s};
-        rc = urd__wait_on(self, &b->receivers, &b->lock, &r.waiter, URD__ON_BROADCAST_RECV, b);
-        return rc ? rc : r.waiter.result;
+        urd__waiter waiter = {.value = s};
+        s->to = v;
+        rc = urd__wait_on(self, &b->receivers, &b->lock, &waiter, URD__ON_BROADCAST_RECV, b);
+        return rc ? rc : waiter.result;
     }
     urd__unlock(&b->lock);
     urd__wait_ready_all(&woken);

@@ -5,9 +5,9 @@
  *
  * First each arm is tried, in an order that is drawn, each under its own lock.  If none can happen:
  *
- *     S1 lock all channels, each once, in the order of their addresses
- *     S2 try each channel again; one happens? unlock, done
- *     S3 begin ONE wait, enqueue a node for each channel, unlock
+ *     S1 lock all channels and broadcasts, each once, in the order of their addresses
+ *     S2 try each of them again; one happens? unlock, done
+ *     S3 begin ONE wait, enqueue a node for each, unlock
  *     S4 events and jobs: under its lock, has it happened? take the wait back, that is the arm
  *                                      not yet? enqueue a node
  *     S5 sleep until somebody claims the wait, or the earliest time comes
@@ -16,11 +16,11 @@
  * All nodes name the same word, so of all that could end the wait one does (wait.c): an arm
  * happens by the claim, and the others find the word claimed and leave their node alone.
  *
- * Why are the channels locked together?  To hand a value over, a rendezvous must claim the other
- * side.  Were the own wait begun when it tries (one lock after the other), it would have to claim
- * two words at once: two selects that meet on two channels could each take its own wait back and
- * fail to claim the other's, for ever.  Under all locks nothing can change between look and
- * enqueue, and what looks has not begun to wait.  Events, jobs and times are not consumed and
+ * Why are channels and broadcasts locked together?  To hand a value over, a rendezvous must claim
+ * the other side.  Were the own wait begun when it tries (one lock after the other), it would have
+ * to claim two words at once: two selects that meet on two channels could each take its own wait
+ * back and fail to claim the other's, for ever.  Under all locks nothing can change between look
+ * and enqueue, and what looks has not begun to wait.  Events, jobs and times are not consumed and
  * claim nobody, so taking the own wait back is enough, and their locks are held one at a time: a
  * job's is its scope's, which the walk of a cancel holds together with others.
  *
@@ -39,6 +39,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "core/wait.h"
+#include "sync/broadcast.h"
 #include "sync/chan.h"
 #include "sync/event.h"
 #include "sync/select.h"
@@ -50,26 +51,44 @@ typedef struct arms {
     int timed;         /* index of that arm */
 } arms;
 
+/* Does the arm consume, so that it is tried and enqueued under all locks? */
 static bool is_channel(const urd_op *op)
 {
-    return op->kind == URD_OP_SEND || op->kind == URD_OP_RECV;
+    return op->kind == URD_OP_SEND || op->kind == URD_OP_RECV || op->kind == URD_OP_NEXT;
 }
 
 /* NULL: none, it is a time. */
 static int *lock_of(const urd_op *op)
 {
-    if (is_channel(op))
+    switch (op->kind) {
+    case URD_OP_SEND:
+    case URD_OP_RECV:
         return &op->chan->lock;
-    if (op->kind == URD_OP_EVENT)
+    case URD_OP_NEXT:
+        return &op->subscriber->from->lock;
+    case URD_OP_EVENT:
         return &op->event->lock;
-    return op->kind == URD_OP_JOB ? &op->job->scope.lock : NULL;
+    case URD_OP_JOB:
+        return &op->job->scope.lock;
+    default:
+        return NULL;
+    }
 }
 
 static urd__link *queue_of(const urd_op *op)
 {
-    if (is_channel(op))
-        return op->kind == URD_OP_SEND ? &op->chan->senders : &op->chan->receivers;
-    return op->kind == URD_OP_EVENT ? &op->event->waiters : &op->job->joiners;
+    switch (op->kind) {
+    case URD_OP_SEND:
+        return &op->chan->senders;
+    case URD_OP_RECV:
+        return &op->chan->receivers;
+    case URD_OP_NEXT:
+        return &op->subscriber->from->receivers;
+    case URD_OP_EVENT:
+        return &op->event->waiters;
+    default:
+        return &op->job->joiners;
+    }
 }
 
 /* An event or a job, once it has happened, needs no lock to be seen. */
@@ -80,22 +99,37 @@ static bool has_happened(const urd_op *op)
     return !urd_job_alive(op->job);
 }
 
-/* Under the channel's lock.  *wake as urd__chan_try() has it. */
-static bool try_channel(urd_op *op, urd__task **wake)
+/* Who is to be made ready after the locks. */
+typedef struct awakened {
+    urd__task *task; /* the other side of a channel */
+    urd__link many;  /* senders of a broadcast, and who waited for what they send */
+} awakened;
+
+static void wake(awakened *woken)
 {
-    op->result = urd__chan_try(op->chan, op->kind == URD_OP_SEND, op->to, wake);
+    if (woken->task)
+        urd__task_ready(woken->task);
+    urd__wait_ready_all(&woken->many);
+}
+
+/* Under its lock. */
+static bool try_channel(urd_op *op, awakened *woken)
+{
+    op->result = op->kind == URD_OP_NEXT
+                     ? urd__subscriber_try(op->subscriber, op->to, &woken->many)
+                     : urd__chan_try(op->chan, op->kind == URD_OP_SEND, op->to, &woken->task);
     return op->result != -EAGAIN;
 }
 
-static bool try_alone(urd_op *op, urd__task **wake)
+static bool try_alone(urd_op *op, awakened *woken)
 {
     if (op->kind == URD_OP_EVENT)
         return urd__event_passed(op->event);
     if (!is_channel(op))
         return has_happened(op);
-    urd__lock(&op->chan->lock);
-    bool happened = try_channel(op, wake);
-    urd__unlock(&op->chan->lock);
+    urd__lock(lock_of(op));
+    bool happened = try_channel(op, woken);
+    urd__unlock(lock_of(op));
     return happened;
 }
 
@@ -135,10 +169,9 @@ static int try_each(const arms *a)
     urd_time now = a->earliest == URD_FOREVER ? 0 : urd__clock_now();
     for (unsigned i = 0; i < a->n; i++) {
         urd_op *op = &a->ops[a->ops[i].drawn];
-        urd__task *wake = NULL;
-        bool happened = op->kind == URD_OP_UNTIL ? op->when <= now : try_alone(op, &wake);
-        if (wake)
-            urd__task_ready(wake);
+        awakened woken = {0};
+        bool happened = op->kind == URD_OP_UNTIL ? op->when <= now : try_alone(op, &woken);
+        wake(&woken);
         if (happened) {
             settle(op);
             return (int)a->ops[i].drawn;
@@ -150,7 +183,7 @@ static int try_each(const arms *a)
 static uintptr_t lock_address(const arms *a, unsigned i)
 {
     const urd_op *op = &a->ops[a->ops[i].sorted];
-    return is_channel(op) ? (uintptr_t)&op->chan->lock : 0;
+    return is_channel(op) ? (uintptr_t)lock_of(op) : 0;
 }
 
 /* Shell's sort: in place, and no worse than n to the 3/2 with these gaps. */
@@ -179,7 +212,7 @@ static void lock_channels(const arms *a)
     uintptr_t last = 0;
     for (unsigned i = 0; i < a->n; i++) {
         if (lock_address(a, i) != last)
-            urd__lock(&a->ops[a->ops[i].sorted].chan->lock);
+            urd__lock(lock_of(&a->ops[a->ops[i].sorted]));
         last = lock_address(a, i);
     }
 }
@@ -189,7 +222,7 @@ static void unlock_channels(const arms *a)
     uintptr_t last = 0;
     for (unsigned i = 0; i < a->n; i++) {
         if (lock_address(a, i) != last)
-            urd__unlock(&a->ops[a->ops[i].sorted].chan->lock);
+            urd__unlock(lock_of(&a->ops[a->ops[i].sorted]));
         last = lock_address(a, i);
     }
 }
@@ -198,18 +231,22 @@ static void enqueue(urd__task *self, uint64_t word, urd_op *op)
 {
     op->result = 0;
     op->waiter = (urd__waiter){.task = self, .word = word, .value = op->to};
+    if (op->kind == URD_OP_NEXT) {
+        op->waiter.value = op->subscriber;
+        op->subscriber->to = op->to;
+    }
     urd__list_push_tail(queue_of(op), &op->waiter.link);
 }
 
 /* S2, S3.  The arm that happened, or -EAGAIN and *word is begun. */
 static int enqueue_channels(urd__task *self, const arms *a, const urd__select *what, uint64_t *word)
 {
-    urd__task *wake = NULL;
+    awakened woken = {0};
     int chosen = -EAGAIN;
     lock_channels(a); /* S1 */
     for (unsigned i = 0; i < a->n && chosen < 0; i++) {
         urd_op *op = &a->ops[a->ops[i].drawn];
-        if (is_channel(op) && try_channel(op, &wake))
+        if (is_channel(op) && try_channel(op, &woken))
             chosen = (int)a->ops[i].drawn;
     }
     if (chosen < 0) {
@@ -221,8 +258,7 @@ static int enqueue_channels(urd__task *self, const arms *a, const urd__select *w
                 enqueue(self, *word, &a->ops[i]);
     }
     unlock_channels(a);
-    if (wake)
-        urd__task_ready(wake);
+    wake(&woken);
     return chosen;
 }
 
@@ -302,8 +338,11 @@ static arms arms_of(urd_op *ops, int n, const char *call)
         urd__die("%s of %d arms", call, n);
     arms a = {.ops = ops, .n = (unsigned)n, .earliest = URD_FOREVER};
     for (int i = 0; i < n; i++) {
-        if (ops[i].kind > URD_OP_UNTIL)
+        if (ops[i].kind > URD_OP_NEXT)
             urd__die("%s: arm %d is of no kind", call, i);
+        for (int j = 0; ops[i].kind == URD_OP_NEXT && j < i; j++)
+            if (ops[j].kind == URD_OP_NEXT && ops[j].subscriber == ops[i].subscriber)
+                urd__die("%s: arms %d and %d are the same subscriber's", call, j, i);
         if (ops[i].kind == URD_OP_UNTIL && ops[i].when < a.earliest) {
             a.earliest = ops[i].when;
             a.timed = i;

@@ -349,9 +349,9 @@ MUTANTS = [
      "        c->done++;", "who joins is not woken by the last that is done"),
 
     ("broadcast", "sync/broadcast.c",
-     "        urd__container(w, receiver, waiter)->subscriber->next++;\n", "",
+     "        s->next++;\n", "",
      "a value that was handed over is received again"),
-    ("broadcast", "sync/broadcast.c", "        copy(b, w->value, v);\n", "",
+    ("broadcast", "sync/broadcast.c", "        copy(b, s->to, v);\n", "",
      "a subscriber is woken without a value"),
     ("broadcast", "sync/broadcast.c",
      "    copy(b, v, slot(b, s->next++));\n    let_senders_in(b, woken);",
@@ -387,7 +387,14 @@ MUTANTS = [
      "        return has_happened(op);",
      "an event is freed while its setter still holds the lock"),
 
-    ("select", "sync/select.c", "        if (is_channel(op) && try_channel(op, &wake))",
+    ("select", "sync/select.c", "        op->subscriber->to = op->to;\n", "",
+     "a broadcast value goes to where an earlier receive wanted it"),
+    ("select", "sync/broadcast.c", "        copy(b, s->to, v);\n        s->next++;\n",
+     "        copy(b, s->to, v);\n", "a value that an arm was handed is received again"),
+    ("select", "sync/select.c", " || op->kind == URD_OP_NEXT;", ";",
+     "an arm on a broadcast is taken for one that consumes nothing"),
+
+    ("select", "sync/select.c", "        if (is_channel(op) && try_channel(op, &woken))",
      "        if (false)", "what came between the try and the wait is not seen"),
     ("select", "sync/select.c", "    bool happened = has_happened(op);\n    if (!happened)",
      "    bool happened = false;\n    if (!happened)", "an event that was just set is not seen"),

@@ -11,6 +11,16 @@
 
 #include "core/sleep.c"
 #include "sync/chan.c"
+/* Its own functions of these names. */
+#define copy broadcast_copy
+#define put broadcast_put
+#define setup broadcast_setup
+#define slot broadcast_slot
+#include "sync/broadcast.c"
+#undef copy
+#undef put
+#undef setup
+#undef slot
 #include "sync/event.c"
 #include "sync/order.c"
 #include "sync/select.c"
@@ -19,6 +29,10 @@ enum { SAMPLES = 6000, VALUES = EXPLORE_THREADS_MAX };
 
 static urd_chan a, b;
 static urd_event event;
+static urd_broadcast cast;
+static long cast_ring[1];
+static urd_subscriber subscriber;
+static long elsewhere; /* where a receive that is over wanted its value */
 static int sent[VALUES], received[VALUES];
 static int happened, cancelled, timed_out;
 
@@ -43,6 +57,9 @@ static void setup(void)
     event = (urd_event){0};
     urd_chan_init(&a, sizeof(long), NULL, 0);
     urd_chan_init(&b, sizeof(long), NULL, 0);
+    urd_broadcast_init(&cast, sizeof(long), cast_ring, 1);
+    urd_subscriber_open(&subscriber, &cast);
+    subscriber.to = &elsewhere;
 }
 
 /* A select of two channel arms and maybe a third; what it did goes into the books. */
@@ -51,7 +68,7 @@ static void select_and_note(urd_op *ops, int n)
     int chosen = urd_select(ops, n);
     explore_assert(chosen == -ECANCELED || (chosen >= 0 && chosen < n));
     for (int i = 0; i < n; i++) {
-        if (ops[i].kind != URD_OP_RECV)
+        if (ops[i].kind != URD_OP_RECV && ops[i].kind != URD_OP_NEXT)
             continue;
         long value = *(long *)ops[i].to;
         bool got = i == chosen && ops[i].result == 0;
@@ -103,6 +120,37 @@ static void recv_a_or_event(void)
     long in = -1;
     urd_op ops[2] = {urd_op_recv(&a, &in), urd_op_event(&event)};
     select_and_note(ops, 2);
+}
+
+/* And what the select left is there for the next. */
+static void next_or_recv_a(void)
+{
+    for (int i = 0; i < 2; i++) {
+        long in = -1, next = -1;
+        urd_op ops[2] = {urd_op_next(&subscriber, &next), urd_op_recv(&a, &in)};
+        select_and_note(ops, 2);
+    }
+}
+
+static void next_or_recv_a_once(void)
+{
+    long in = -1, next = -1;
+    urd_op ops[2] = {urd_op_next(&subscriber, &next), urd_op_recv(&a, &in)};
+    select_and_note(ops, 2);
+}
+
+static void broadcast_one(void)
+{
+    long out = explore_self();
+    if (urd_broadcast_send(&cast, &out) == 0)
+        explore_ghost_add(&sent[out], 1);
+}
+
+static void send_a(void)
+{
+    long out = explore_self();
+    if (urd_chan_send(&a, &out) == 0)
+        explore_ghost_add(&sent[out], 1);
 }
 
 static void recv_a_in_time(void)
@@ -158,6 +206,18 @@ static void books_agree(void)
     urd_chan_fini(&b);
 }
 
+/* What nobody took of the broadcast is the subscriber's. */
+static void the_rest_is_there(void)
+{
+    long rest = -1;
+    if (urd_subscriber_tryrecv(&subscriber, &rest) == 0)
+        received[rest]++;
+    explore_assert(urd_subscriber_tryrecv(&subscriber, &rest) == -EAGAIN);
+    books_agree();
+    urd_subscriber_close(&subscriber);
+    urd_broadcast_fini(&cast);
+}
+
 static void both_happened(void)
 {
     books_agree();
@@ -194,6 +254,18 @@ const struct explore_model explore_models[] = {
      .threads = {wait_for_event_and_leave, set_event},
      .thread_names = {"select", "setter"},
      .finish = core_finish},
+    {.name = "a_broadcast_and_a_value_at_once",
+     .setup = setup,
+     .threads = {next_or_recv_a, broadcast_one, send_a},
+     .thread_names = {"select", "broadcaster", "sender"},
+     .random = SAMPLES,
+     .finish = the_rest_is_there},
+    {.name = "a_select_is_cancelled_as_a_broadcast_comes",
+     .setup = setup,
+     .threads = {next_or_recv_a_once, broadcast_one, try_send_a, cancel_scope},
+     .thread_names = {"select", "broadcaster", "sender", "canceller"},
+     .random = SAMPLES,
+     .finish = the_rest_is_there},
     {.name = "a_select_is_cancelled_as_a_value_comes",
      .setup = setup,
      .threads = {recv_either, try_send_a, cancel_scope},

@@ -606,6 +606,168 @@ TEST(selects_of_jobs_can_be_cancelled)
     run_seeds(20, cancel_beside_selects);
 }
 
+/* ---- Broadcasts ------------------------------------------------------------------------------ */
+
+enum { NEWS = 6 };
+
+static urd_broadcast news;
+static int news_ring[2];
+
+/* Drawn before the jobs start: only one of them may draw. */
+static bool naps_first, hears_bare;
+
+static int tell(void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    for (int i = 0; i < NEWS && rc == 0; i++) {
+        if (naps_first == (i % 2 == 0))
+            rc = urd_sleep(1);
+        if (rc == 0)
+            rc = urd_broadcast_send(&news, &i);
+    }
+    urd_broadcast_close(&news);
+    return rc;
+}
+
+/* Beside a channel from which a value comes now and then: of neither is any lost or doubled. */
+static int hear_all(void *arg)
+{
+    (void)arg;
+    urd_subscriber s;
+    urd_subscriber_open(&s, &news);
+    int heard = 0, others = 0, chosen = 0;
+    while (chosen >= 0) {
+        int next = -1, other = -1;
+        urd_op ops[] = {urd_op_recv(&a, &other), urd_op_next(&s, &next)};
+        if (hears_bare && (heard + others) % 2) {
+            ops[1].result = urd_subscriber_recv(&s, &next);
+            chosen = 1;
+        } else {
+            chosen = urd_select(ops, 2);
+        }
+        CHECK_GE(chosen, 0);
+        if (chosen == 0) {
+            CHECK_EQ(ops[0].result, 0);
+            CHECK_EQ(other, others++);
+            CHECK_EQ(next, -1);
+        } else if (ops[1].result == -EPIPE) {
+            break;
+        } else {
+            CHECK_EQ(ops[1].result, 0);
+            CHECK_EQ(next, heard++);
+            CHECK_EQ(other, -1);
+        }
+    }
+    CHECK_EQ(heard, NEWS);
+    urd_subscriber_close(&s);
+    return 0;
+}
+
+static int offer(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < NEWS; i++)
+        if (urd_chan_send(&a, &i) < 0)
+            return 0;
+    return 0;
+}
+
+static int news_and_values(void *arg)
+{
+    (void)arg;
+    naps_first = test_random(2);
+    hears_bare = test_random(2);
+    urd_scope all, hearers;
+    urd_chan_init(&a, sizeof(int), NULL, 0);
+    urd_broadcast_init(&news, sizeof(int), news_ring, 1 + (size_t)test_random(2));
+    urd_scope_open(&all);
+    urd_scope_open(&hearers);
+    CHECK_EQ(urd_spawn(&hearers, test_random(2) ? URD_TASK : URD_THREAD, hear_all, NULL, 0), 0);
+    let_others_run();
+    urd_go(&all, offer, NULL);
+    urd_spawn(&all, test_random(2) ? URD_TASK : URD_THREAD, tell, NULL, 0);
+    CHECK_EQ(urd_scope_join(&hearers), 0);
+    urd_scope_cancel(&all, 0);
+    (void)!urd_scope_join(&all);
+    urd_broadcast_fini(&news);
+    urd_chan_fini(&a);
+    return 0;
+}
+
+TEST(an_arm_on_a_broadcast_gets_every_value_once)
+{
+    run_seeds(40, news_and_values);
+}
+
+static int lossy_news(void *arg)
+{
+    (void)arg;
+    int value = -1;
+    urd_subscriber s;
+    urd_broadcast_init_lossy(&news, sizeof(int), news_ring, 2);
+    urd_subscriber_open(&s, &news);
+    urd_op op = urd_op_next(&s, &value);
+    CHECK_EQ(urd_tryselect(&op, 1), -EAGAIN);
+    CHECK_EQ(value, -1);
+    for (int i = 0; i < NEWS; i++)
+        CHECK_EQ(urd_broadcast_send(&news, &i), 0);
+    CHECK_EQ(urd_select(&op, 1), 0);
+    CHECK_EQ(op.result, NEWS - 2);
+    CHECK_EQ(value, NEWS - 2);
+    CHECK_EQ(urd_select(&op, 1), 0);
+    CHECK_EQ(op.result, 0);
+    CHECK_EQ(value, NEWS - 1);
+    urd_op late[] = {urd_op_next(&s, &value), urd_op_until(urd_now() + 5)};
+    CHECK_EQ(urd_select(late, 2), 1);
+    CHECK_EQ(value, NEWS - 1);
+    urd_broadcast_close(&news);
+    CHECK_EQ(urd_tryselect(&op, 1), 0);
+    CHECK_EQ(op.result, -EPIPE);
+    urd_subscriber_close(&s);
+    urd_broadcast_fini(&news); /* nobody waits in it */
+    return 0;
+}
+
+TEST(an_arm_on_a_broadcast_says_how_many_it_missed)
+{
+    test_run(lossy_news);
+}
+
+static int hear_nothing(void *arg)
+{
+    int value = -1;
+    urd_op op = urd_op_next(arg, &value);
+    CHECK_EQ(urd_select(&op, 1), -ECANCELED);
+    CHECK_EQ(value, -1);
+    return 0;
+}
+
+static int cancelled_news(void *arg)
+{
+    (void)arg;
+    int value = 5;
+    urd_subscriber s;
+    urd_scope scope;
+    urd_broadcast_init(&news, sizeof(int), news_ring, 1);
+    urd_subscriber_open(&s, &news);
+    urd_scope_open(&scope);
+    urd_go(&scope, hear_nothing, &s);
+    let_others_run();
+    urd_scope_cancel(&scope, 0);
+    CHECK_EQ(urd_scope_join(&scope), -ECANCELED);
+    CHECK_EQ(urd_broadcast_send(&news, &value), 0);
+    CHECK_EQ(urd_subscriber_tryrecv(&s, &value), 0); /* it was not the cancelled one's */
+    urd_subscriber_close(&s);
+    urd_broadcast_fini(&news);
+    return 0;
+}
+
+TEST(a_cancelled_select_leaves_a_broadcast_with_what_is_in_it)
+{
+    run_seeds(10, cancelled_news);
+}
+
 /* ---- Misuse ---------------------------------------------------------------------------------- */
 
 static void fewer_than_none(void)
@@ -619,8 +781,17 @@ static void of_no_kind(void)
     CHECK_EQ(urd_tryselect(&op, 1), 0);
 }
 
+static void of_one_subscriber(void)
+{
+    urd_subscriber s = {0};
+    int value;
+    urd_op ops[] = {urd_op_next(&s, &value), urd_op_next(&s, &value)};
+    CHECK_EQ(urd_tryselect(ops, 2), 0);
+}
+
 TEST(arms_that_are_none_abort)
 {
+    CHECK_ABORTS(of_one_subscriber, "urd_tryselect: arms 0 and 1 are the same subscriber's");
     CHECK_ABORTS(fewer_than_none, "urd_tryselect of -1 arms");
     CHECK_ABORTS(of_no_kind, "urd_tryselect: arm 0 is of no kind");
     CHECK_EQ(urd_tryselect(NULL, 0), -EAGAIN);
