@@ -95,9 +95,9 @@ static int surroundings(void *arg)
     (void)arg;
     urd_exec_result r;
     const char *const env[] = {"CAKE=carrot", NULL};
-    urd_exec_options o = {.env = env, .directory = "/", .out = URD_EXEC_PIPE};
+    urd_exec_options o = {.env = env, .directory = "/tmp", .out = URD_EXEC_PIPE};
     CHECK_EQ(urd_exec(SHELL("echo $CAKE; pwd; echo ${HOME:-none}"), &o, &r), 0);
-    CHECK_STR(r.out, "carrot\n/\nnone\n");
+    CHECK_STR(r.out, "carrot\n/tmp\nnone\n");
     CHECK_EQ(r.out_size, strlen(r.out));
     urd_exec_free(&r);
     o = (urd_exec_options){.in = URD_EXEC_NULL, .out = URD_EXEC_PIPE, .err = URD_EXEC_OUT};
