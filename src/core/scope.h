@@ -39,8 +39,9 @@ static inline bool urd__scope_cancelled(urd_scope *s)
     /* The epoch counts from 0 and `checked` holds it plus one, so that a new scope is not taken
      * for checked. */
     uint64_t epoch = urd__load_acq(&urd__rt.cancel_epoch) + 1; /* [cancel] */
-    if (!s->parent || (flags & URD__SCOPE_SHIELD) || urd__load_rlx(&s->checked) == epoch)
-        return false; /* `checked` is a number that says nothing about other memory */
+    /* `checked` is a number that says nothing about other memory */
+    if (urd__load_rlx(&s->checked) == epoch || !s->parent || (flags & URD__SCOPE_SHIELD))
+        return false;
     return urd__scope_cancelled_around(s, epoch);
 }
 

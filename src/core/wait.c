@@ -31,6 +31,10 @@
 #include "base/lock.h"
 #include "core/scope.h"
 
+/* A wait is one function, begin to end: nine calls, each with its registers, were a tenth of a
+ * round trip between two tasks. */
+#define INLINE __attribute__((always_inline)) static inline
+
 static unsigned state_of(uint64_t word)
 {
     return (unsigned)(word % URD__WAIT_STATES);
@@ -39,18 +43,6 @@ static unsigned state_of(uint64_t word)
 static uint64_t with_state(uint64_t word, unsigned state)
 {
     return word - word % URD__WAIT_STATES + state;
-}
-
-int urd__wait_enter(urd__task *self)
-{
-    urd_scope *scope = self->scope;
-    if (!scope)
-        return 0;
-    if (urd__scope_cancelled(scope))
-        return -ECANCELED;
-    if (!urd__scope_finds_task(self, scope))
-        urd__scope_publish_task(self, scope);
-    return 0;
 }
 
 /* Others have pointers to frames of a task in all waits but these. */
@@ -75,7 +67,7 @@ __attribute__((noinline)) static void check_compact(const urd__task *self, urd__
         urd__wait_check_place(self, "a wait", on);
 }
 
-uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, const void *on)
+INLINE uint64_t begin(urd__task *self, urd_scope *scope, urd__reason reason, const void *on)
 {
     if (__builtin_expect(self->compact, 0))
         check_compact(self, reason, on);
@@ -91,6 +83,11 @@ uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, 
     self->since = worker && worker == urd__worker_self ? worker->now : urd__clock_now();
     urd__store_rel(&self->wait, word); /* [wait] pairs with the claims */
     return word;
+}
+
+uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, const void *on)
+{
+    return begin(self, scope, reason, on);
 }
 
 bool urd__wait_undo(urd__task *self, uint64_t word)
@@ -118,12 +115,17 @@ static int outcome(const urd__task *self)
     return state_of(urd__load_acq(&self->wait)) == URD__CANCELLED ? -ECANCELED : 0; /* [wait] */
 }
 
-int urd__wait_end(urd__task *self)
+INLINE int end(urd__task *self)
 {
     if (cancelled_meanwhile(self))
         return -ECANCELED;
     urd__task_park(self);
     return outcome(self);
+}
+
+int urd__wait_end(urd__task *self)
+{
+    return end(self);
 }
 
 int urd__wait_end_thread(urd__task *self, uint64_t word, int64_t until)
@@ -164,7 +166,7 @@ void urd__wait_cancel(urd__task *task, urd_scope *scope)
 }
 
 /* The wait has begun; releases the lock. */
-static int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *on_stack)
+INLINE int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *on_stack)
 {
     urd__waiter *waiter = urd__wait_note(self, on_stack, sizeof *on_stack);
     if (__builtin_expect(waiter != on_stack, 0))
@@ -173,8 +175,8 @@ static int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *on
     waiter->claimed = false;
     urd__list_push_tail(list, &waiter->link);
     urd__unlock(lock);
-    int rc = urd__wait_end(self);
-    if (rc) {
+    int rc = end(self);
+    if (__builtin_expect(rc != 0, 0)) {
         urd__lock(lock);
         if (urd__list_linked(&waiter->link))
             urd__list_remove(&waiter->link);
@@ -188,14 +190,14 @@ static int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *on
 int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter,
                  urd__reason reason, const void *on)
 {
-    waiter->word = urd__wait_begin(self, self->scope, reason, on);
+    waiter->word = begin(self, self->scope, reason, on);
     return sleep_on(self, list, lock, waiter);
 }
 
 void urd__wait_on_shielded(urd__task *self, urd__link *list, int *lock, urd__reason reason,
                            const void *on)
 {
-    urd__waiter waiter = {.word = urd__wait_begin(self, NULL, reason, on)};
+    urd__waiter waiter = {.word = begin(self, NULL, reason, on)};
     int rc = sleep_on(self, list, lock, &waiter);
     urd__assert(rc == 0); /* no cancel reaches this wait */
 }

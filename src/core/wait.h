@@ -20,11 +20,13 @@
 #ifndef URD_CORE_WAIT_H
 #define URD_CORE_WAIT_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/check.h"
 #include "base/list.h"
+#include "core/scope.h"
 #include "core/task.h"
 #include "core/worker.h"
 
@@ -97,7 +99,17 @@ static inline void urd__wait_check_place(const urd__task *self, const char *call
 }
 
 /* 0, or -ECANCELED.  Afterwards a cancel of the task's scope finds the task. */
-int urd__wait_enter(urd__task *self);
+static inline int urd__wait_enter(urd__task *self)
+{
+    urd_scope *scope = self->scope;
+    if (!scope)
+        return 0;
+    if (urd__scope_cancelled(scope))
+        return -ECANCELED;
+    if (__builtin_expect(!urd__scope_finds_task(self, scope), 0))
+        urd__scope_publish_task(self, scope);
+    return 0;
+}
 
 /*
  * Begin a wait that a cancel of `scope` ends; NULL: none does.  Returns the word to claim.  By the

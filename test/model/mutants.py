@@ -204,7 +204,7 @@ MUTANTS = [
      "    urd__list_push_tail(list, &waiter->link);\n    urd__unlock(lock);",
      "    urd__unlock(lock);\n    urd__list_push_tail(list, &waiter->link);",
      "the list is changed without its lock"),
-    ("wait", "core/wait.c", "    urd__scope_publish_task(self, scope);\n", "",
+    ("wait", "core/wait.h", "        urd__scope_publish_task(self, scope);\n", "        ;\n",
      "no cancel finds the task"),
     ("wait", "core/cancel.c",
      "        urd__lock(&inner->lock);\n        wake_owner(inner);",
