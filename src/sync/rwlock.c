@@ -32,8 +32,9 @@
 #include "base/lock.h"
 #include "core/scope.h"
 #include "sync/mutex.h"
+#include "sync/rwlock.h"
 
-static const uintptr_t WRITER = 1, QUEUES = 2, READER = 4;
+static const uintptr_t WRITER = 1, QUEUES = 2, READER = URD__RWLOCK_READER;
 
 static const urd__mutex_use WRITE = {URD__ON_RWLOCK_WRITE, "urd_rwlock_wrlock",
                                      "urd_rwlock_wrunlock"};

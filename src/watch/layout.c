@@ -10,6 +10,8 @@
 #include "core/stack.h"
 #include "core/thread.h"
 #include "core/wait.h"
+#include "sync/rwlock.h"
+#include "sync/select.h"
 
 #define FIELD(id, name, type, path) {name, offsetof(type, path), sizeof(((type *)0)->path)},
 #define TYPE(id, name, type) {name, 0, sizeof(type)},

@@ -103,6 +103,17 @@ typedef struct urd__layout_field {
     TYPE(COMPACT_BLOCK, "compact_block", urd__compact_block)                                       \
     VALUE(COMPACT_NOTE, "compacts.note_bytes", URD__COMPACT_NOTE_BYTES)                            \
     FIELD(MUTEX_OWNER, "mutex.owner", urd_mutex, owner)                                            \
+    FIELD(RMUTEX_OWNER, "rmutex.owner", urd_rmutex, mutex.owner)                                   \
+    FIELD(RWLOCK_OWNER, "rwlock.owner", urd_rwlock, writers.owner)                                 \
+    FIELD(RWLOCK_STATE, "rwlock.state", urd_rwlock, state)                                         \
+    VALUE(RWLOCK_READER, "rwlock.reader", URD__RWLOCK_READER)                                      \
+    FIELD(ONCE_OWNER, "once.owner", urd_once, mutex.owner)                                         \
+    FIELD(SELECT_OPS, "select.ops", urd__select, ops)                                              \
+    FIELD(SELECT_N, "select.n", urd__select, n)                                                    \
+    TYPE(OP, "op", urd_op)                                                                         \
+    FIELD(OP_KIND, "op.kind", urd_op, kind)                                                        \
+    FIELD(OP_ON, "op.on", urd_op, chan)                                                            \
+    FIELD(SUBSCRIBER_FROM, "subscriber.from", urd_subscriber, from)                                \
     FIELD(CHAN_ELEM, "chan.elem_bytes", urd_chan, elem_bytes)                                      \
     FIELD(CHAN_SLOTS, "chan.slots", urd_chan, slots)                                               \
     FIELD(CHAN_COUNT, "chan.count", urd_chan, count)                                               \

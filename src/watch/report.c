@@ -105,19 +105,89 @@ static void append_company(const urd__report *report, const urd__view_task *self
 
 static uintptr_t owner_of(const urd__report *report, const urd__view_task *task)
 {
-    if (task->state != URD__WAITS || task->reason != URD__ON_MUTEX)
-        return 0;
-    return urd__view_field(report->view, task->on, URD__AT_MUTEX_OWNER) & ~OWNER_BITS;
+    static const struct {
+        int reason;
+        enum urd__layout_id owner;
+    } locks[] = {{URD__ON_MUTEX, URD__AT_MUTEX_OWNER},
+                 {URD__ON_RMUTEX, URD__AT_RMUTEX_OWNER},
+                 {URD__ON_RWLOCK_READ, URD__AT_RWLOCK_OWNER},
+                 {URD__ON_RWLOCK_WRITE, URD__AT_RWLOCK_OWNER},
+                 {URD__ON_ONCE, URD__AT_ONCE_OWNER}};
+    for (size_t i = 0; task->state == URD__WAITS && i < sizeof locks / sizeof *locks; i++) {
+        if (locks[i].reason != task->reason)
+            continue;
+        uintptr_t owner = urd__view_field(report->view, task->on, locks[i].owner) & ~OWNER_BITS;
+        return owner == task->at ? 0 : owner; /* a writer has its turn, and waits for readers */
+    }
+    return 0;
 }
 
-static void append_mutex(const urd__report *report, const urd__view_task *task, char *out,
-                         size_t size)
+/* Of a read-write lock, which keeps a count of readers and no names. */
+static unsigned long readers_of(const urd__report *report, const urd__view_task *task)
+{
+    const urd__view *view = report->view;
+    unsigned reader = view->offset[URD__AT_RWLOCK_READER];
+    bool counts = task->reason == URD__ON_RWLOCK_READ || task->reason == URD__ON_RWLOCK_WRITE;
+    return counts && reader ? urd__view_field(view, task->on, URD__AT_RWLOCK_STATE) / reader : 0;
+}
+
+static void append_lock(const urd__report *report, const urd__view_task *task, char *out,
+                        size_t size)
 {
     uintptr_t owner = owner_of(report, task);
+    unsigned long readers = readers_of(report, task);
     append_variable(report, task->on, out, size);
-    append(out, size, owner ? ", held by " : ", which nobody holds");
-    if (owner)
+    if (readers)
+        append(out, size, ", held by %lu reader%s", readers, readers == 1 ? "" : "s");
+    if (owner) {
+        append(out, size, readers ? "; the next writer is " : ", held by ");
         append_task(report, owner, out, size);
+    } else if (!readers) {
+        append(out, size, ", which nobody holds");
+    }
+}
+
+static void append_job(const urd__report *report, uintptr_t handle, char *out, size_t size)
+{
+    char name[URD__NAME_BYTES] = "";
+    for (size_t i = 0; i < report->view->njobs && !name[0]; i++)
+        if (report->view->jobs[i].handle == handle)
+            urd__report_name(report, &report->view->jobs[i], name, sizeof name);
+    append(out, size, " %s", name[0] ? name : "that has ended");
+}
+
+static void append_arm(const urd__report *report, uintptr_t op, char *out, size_t size)
+{
+    static const int reasons[] = {
+        [URD_OP_SEND] = URD__ON_CHAN_SEND, [URD_OP_RECV] = URD__ON_CHAN_RECV,
+        [URD_OP_EVENT] = URD__ON_EVENT,    [URD_OP_JOB] = URD__ON_JOB,
+        [URD_OP_UNTIL] = URD__ON_TIME,     [URD_OP_NEXT] = URD__ON_BROADCAST_RECV};
+    uint64_t kind = urd__view_field(report->view, op, URD__AT_OP_KIND);
+    uintptr_t on = urd__view_field(report->view, op, URD__AT_OP_ON);
+    if (kind >= sizeof reasons / sizeof *reasons)
+        return;
+    append(out, size, "%s", urd__reason_words(reasons[kind]));
+    if (kind == URD_OP_JOB)
+        append_job(report, on, out, size);
+    else if (kind == URD_OP_NEXT)
+        append_variable(report, urd__view_field(report->view, on, URD__AT_SUBSCRIBER_FROM), out,
+                        size);
+    else if (kind != URD_OP_UNTIL)
+        append_variable(report, on, out, size);
+}
+
+static void append_arms(const urd__report *report, const urd__view_task *task, char *out,
+                        size_t size)
+{
+    const urd__view *view = report->view;
+    uintptr_t op = urd__view_field(view, task->on, URD__AT_SELECT_OPS);
+    int n = (int)urd__view_field(view, task->on, URD__AT_SELECT_N);
+    for (int i = 0; i < n && i < NAMED_MAX; i++, op += view->bytes[URD__AT_OP]) {
+        append(out, size, i ? ", " : ": ");
+        append_arm(report, op, out, size);
+    }
+    if (n > NAMED_MAX)
+        append(out, size, " and %d more", n - NAMED_MAX);
 }
 
 static void append_chan(const urd__report *report, const urd__view_task *task, char *out,
@@ -130,15 +200,6 @@ static void append_chan(const urd__report *report, const urd__view_task *task, c
            (unsigned long)urd__view_field(view, task->on, URD__AT_CHAN_SLOTS),
            urd__view_field(view, task->on, URD__AT_CHAN_CLOSED) & 1 ? ", closed" : "");
     append_company(report, task, out, size);
-}
-
-static void append_job(const urd__report *report, uintptr_t handle, char *out, size_t size)
-{
-    char name[URD__NAME_BYTES] = "";
-    for (size_t i = 0; i < report->view->njobs && !name[0]; i++)
-        if (report->view->jobs[i].handle == handle)
-            urd__report_name(report, &report->view->jobs[i], name, sizeof name);
-    append(out, size, " %s", name[0] ? name : "that has ended");
 }
 
 void urd__report_wait(const urd__report *report, const urd__view_task *task, char *out, size_t size)
@@ -155,7 +216,15 @@ void urd__report_wait(const urd__report *report, const urd__view_task *task, cha
         append_job(report, task->on, out, size);
         break;
     case URD__ON_MUTEX:
-        append_mutex(report, task, out, size);
+    case URD__ON_RMUTEX:
+    case URD__ON_RWLOCK_READ:
+    case URD__ON_RWLOCK_WRITE:
+    case URD__ON_ONCE:
+        append_lock(report, task, out, size);
+        break;
+    case URD__ON_SELECT:
+    case URD__ON_SELECT_UNTIL:
+        append_arms(report, task, out, size);
         break;
     case URD__ON_CHAN_SEND:
     case URD__ON_CHAN_RECV:
