@@ -32,6 +32,7 @@
 #include "urd/job.h"
 #include "urd/local.h"
 #include "urd/lock.h"
+#include "urd/net.h"
 #include "urd/par.h"
 #include "urd/pool.h"
 #include "urd/run.h"

@@ -18,7 +18,7 @@ FILE_LINES_MAX = 800
 HEAD_LINES = 12  # the name and the licence stand in these
 
 # Includes go from a layer to itself or to one of a lower rank.
-LAYERS = {"base": 0, "core": 1, "sync": 2, "io": 2, "watch": 3, "proc": 4, "par": 4,
+LAYERS = {"base": 0, "core": 1, "sync": 2, "io": 2, "watch": 3, "net": 3, "proc": 4, "par": 4,
           "pool": 5, "cli": 6}
 
 # What is banned, where (a pattern of paths), where not, and what to use in its place.
