@@ -162,7 +162,7 @@ typedef struct urd__thread {
     int64_t switches;
     uint64_t framed_futex; /* whose Python frames were read last, and what they said */
     urd__state framed_state;
-    bool unsure; /* there was no time to read them: to be asked again */
+    bool unsure; /* there was no time to read them, or its stack: to be asked again */
     bool named;  /* this wait has been, or needs not be */
     int place;   /* index, or -1 */
     urd__place places[PLACES_MAX];

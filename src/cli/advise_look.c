@@ -122,6 +122,14 @@ static bool python_place(urd__watched *w, urd__thread *thread, char *out)
     return true;
 }
 
+static void keep_place(urd__watched *w, urd__thread *thread, urd__state state,
+                       const urd__call *call, const char *text)
+{
+    int stack = urd__stack_keep(w, thread, call);
+    thread->unsure = thread->unsure || stack < 0;
+    urd__look_place(thread, state, stack < 0 ? 0 : stack, text, 0);
+}
+
 static void place_wait(urd__watched *w, urd__thread *thread, const urd__wait *wait,
                        const urd__call *call, const char *known)
 {
@@ -136,7 +144,7 @@ static void place_wait(urd__watched *w, urd__thread *thread, const urd__wait *wa
     else if (wait->call)
         snprintf(text, sizeof text, "%s%s%s", wait->call, wait->object[0] ? " " : "", wait->object);
     if (text[0])
-        urd__look_place(thread, wait->state, urd__stack_keep(w, thread, call), text, 0);
+        keep_place(w, thread, wait->state, call, text);
 }
 
 /* A wait that lasts, and for which there was no time before. */

@@ -30,14 +30,16 @@ enum {
     MAPS_MOST = 512 * 1024,
     MAPPED_MAX = 256, /* processes */
     RAN_MAX = 1 << 16,
+    READINGS_MAX = 8,
     COST_MAPS = 1000 /* pause until they may be read again, times what it took */
 };
 
-static const int64_t maps_every = 200 * URD_MS;
+static const int64_t maps_every = 150 * URD_MS, maps_most = 400 * URD_MS;
 
 struct urd__code {
     char *maps;
     int64_t next_reading;
+    int readings;
     int ranges;
     struct {
         uint64_t from, to;
@@ -129,8 +131,9 @@ static const struct urd__code *code_at(urd__watched *w, urd__process *process, u
     if (in_code(code, pc))
         return code;
     int64_t now = urd_now(), begun = urd__look_cpu();
-    if (now < code->next_reading || process->ended)
+    if (now < code->next_reading || process->ended || code->readings == READINGS_MAX)
         return NULL;
+    code->readings++;
     char *maps = read_maps(process->pid);
     if (maps) {
         free(code->maps);
@@ -139,6 +142,7 @@ static const struct urd__code *code_at(urd__watched *w, urd__process *process, u
     }
     int64_t cost = urd__look_cpu() - begun, rest = cost * COST_MAPS;
     w->apart += cost;
+    rest = rest < maps_most ? rest : maps_most;
     code->next_reading = now + (rest > maps_every ? rest : maps_every);
     return in_code(code, pc) ? code : NULL;
 }
@@ -192,7 +196,7 @@ int urd__stack_keep(urd__watched *w, const urd__thread *thread, const urd__call 
     urd__stacks *all = has_names(process) && call->sp ? stacks_of(w) : NULL;
     const struct urd__code *code = all ? code_at(w, process, call->pc) : NULL;
     if (!code)
-        return 0;
+        return all && process->code && process->code->readings < READINGS_MAX ? -1 : 0;
     urd__stack_kept stack = {.process = process, .pc = call->pc, .sp = call->sp};
     stack.bytes = read_stack(process->pid, stack.sp, stack.memory);
     stack.key = key_of(code, &stack);

@@ -20,7 +20,8 @@ typedef struct urd__stack_kept {
     char name[PLACE_BYTES]; /* of the function; "" until it is named, and for none */
 } urd__stack_kept;
 
-/* What is kept of one that is in a system call: its number, from 1 on; 0: nothing. */
+/* What is kept of one that is in a system call: its number, from 1 on; 0: nothing; -1: nothing yet,
+ * since where its files lie may not be read again so soon. */
 int urd__stack_keep(urd__watched *w, const urd__thread *thread, const urd__call *call);
 urd__stack_kept *urd__stack_of(const urd__watched *w, int number);
 

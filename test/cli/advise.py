@@ -141,7 +141,7 @@ class Told(Case):
     @unittest.skipUnless(ctypes.util.find_library("dw"), "no libdw")
     def test_functions_of_native_programs_have_names(self):
         report = self.report("--", URD, "advise", "--json=/dev/null", "sleep", "1")
-        inner = next(p for p in report["processes"] if p["program"] == "urd")
+        inner = next(p for p in report["processes"] if p["program"] == os.path.basename(URD))
         places = [place["at"] for thread in inner["threads"] for place in thread["places"]]
         self.assertTrue([p for p in places if p.startswith("wait_for_end (")], places)
 
