@@ -7,8 +7,7 @@
  * asked for now and then.  Its number is free for another only when it is reaped, which
  * urd_exec_wait and urd_exec_close alone do.
  *
- * Started on the calling worker: it is held up until the kernel has loaded the program, some 0.3
- * ms.  Rejected: by a helper thread, which makes each start a third slower (bench/exec.c).
+ * Started on the calling worker: it is held up until the kernel has loaded the program.
  */
 #include <errno.h>
 #include <signal.h>
