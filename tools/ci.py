@@ -286,7 +286,7 @@ STAGES = {name[len("stage_"):]: function for name, function in list(globals().it
 
 
 def show(result, stage):
-    lines = result.log.strip().split("\n")
+    lines = [line for line in result.log.strip().split("\n") if not line.startswith("ok ")]
     print(f"\n---- {stage}: {result.name} failed ----")
     if len(lines) > LOG_LINES_MAX:
         print(f"(the last {LOG_LINES_MAX} of {len(lines)} lines)")
