@@ -101,8 +101,9 @@ static void end(urd__process *process, int64_t now)
 {
     int64_t bytes = read_rollup(process, "Referenced:");
     int64_t took = urd_now() - process->touch_begun, ran = cpu_of(process) - process->touch_cpu;
-    took = ran > 0 && ran < took ? ran : took; /* others may have had the cores */
-    double rate = bytes > 0 ? (double)bytes * (double)URD_SECOND / (double)took : -1;
+    took = ran < took ? ran : took;              /* others may have had the cores */
+    bool tells = bytes > 0 && ran >= window / 2; /* a page in no time is no rate */
+    double rate = tells ? (double)bytes * (double)URD_SECOND / (double)took : -1;
     if (rate > process->touched_rate)
         process->touched_rate = rate;
     process->touch_begun = 0;
