@@ -79,6 +79,8 @@ static int unix_text(const urd_address *address, char *text, size_t size)
 {
     struct sockaddr_un local = read_out(address).local;
     size_t length = address->size > PATH_AT ? address->size - PATH_AT : 0;
+    if (length > sizeof local.sun_path) /* the kernel ends a path that fills it behind its end */
+        length = sizeof local.sun_path;
     if (length > 0 && local.sun_path[0] == '\0')
         return snprintf(text, size, "@%.*s", (int)length - 1, local.sun_path + 1);
     return snprintf(text, size, "%.*s", (int)length, local.sun_path);

@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 
 #include "base/atomic.h"
+#include "base/os_io.h"
 #include "base/os_net.h"
 #include "core/runtime.h"
 #include "io/fd.h"
@@ -233,15 +234,16 @@ int urd_unix_dial(const char *path)
     return rc ? rc : dial_one(&to, SOCK_STREAM);
 }
 
-/* Left behind by a program that has ended: nobody listens. */
-static bool is_abandoned(const char *path)
+/* Left behind by a program that has ended: nobody listens.  Asked once: one that listens and has
+ * no room for another connection says so at once. */
+static bool is_abandoned(const char *path, const urd_address *at)
 {
-    if (!urd__os_is_socket(path))
+    int fd = urd__os_is_socket(path) ? make(AF_UNIX, SOCK_STREAM) : -EINVAL;
+    if (fd < 0)
         return false;
-    int fd = urd_unix_dial(path);
-    if (fd >= 0)
-        urd_close(fd);
-    return fd == -ECONNREFUSED;
+    int rc = urd__os_connect_begin(fd, urd__address_in(at), at->size);
+    urd_close(fd);
+    return rc == -ECONNREFUSED;
 }
 
 int urd_unix_listen(const char *path, const urd_listen_options *options)
@@ -253,7 +255,7 @@ int urd_unix_listen(const char *path, const urd_listen_options *options)
     if (fd < 0)
         return fd;
     int rc = bind_one(fd, &at);
-    if (rc == -EADDRINUSE && path[0] != '@' && is_abandoned(path)) {
+    if (rc == -EADDRINUSE && path[0] != '@' && is_abandoned(path, &at)) {
         rc = urd__os_remove(path);
         rc = rc ? rc : bind_one(fd, &at);
     }
