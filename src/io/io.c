@@ -307,6 +307,8 @@ static ssize_t between(int in, int out, call *attempt, const request *r)
             rc = urd__fd_await(&from, POLLIN);
         else if (!urd__os_poll(out, POLLOUT, -1, 0))
             rc = urd__fd_await(&to, POLLOUT);
+        else /* both are ready, for others than this call: urgent data of TCP is such */
+            rc = urd_sleep(URD_MS);
     } while (rc == 0);
     urd__fd_end(&from);
     urd__fd_end(&to);
