@@ -29,6 +29,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 #include "base/atomic.h"
 #include "base/list.h"
@@ -117,11 +118,14 @@ static int take(int sig)
 {
     struct sigaction action = {.sa_sigaction = on_signal,
                                .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
-    int rc = signals.users[sig] > 0
-                 ? urd__os_signal_action(sig, &action, NULL) /* it may have been passed on */
-                 : urd__os_signal_action(sig, &action, &signals.before[sig]);
-    signals.users[sig] += rc == 0;
-    return rc;
+    struct sigaction old;
+    int rc = urd__os_signal_action(sig, &action, &old);
+    if (rc)
+        return rc;
+    bool ours = (old.sa_flags & SA_SIGINFO) && old.sa_sigaction == on_signal;
+    if (signals.users[sig]++ == 0 || !ours) /* the program may have put one in force meanwhile */
+        signals.before[sig] = old;
+    return 0;
 }
 
 /* Under lock.  What the program has put in force meanwhile stays. */
@@ -259,6 +263,8 @@ void urd__signals_start(const urd_config *config)
 void urd__signals_start_job(const urd_config *config)
 {
     signals.in_job = true;
+    memset(signals.users, 0, sizeof signals.users); /* receivers are the parent's */
+    urd__list_init(&signals.receivers);
     urd__store_rel(&signals.interrupted, 0); /* pairs with on_signal() */
     if (config->interrupt != URD_INTERRUPT_OFF)
         take_over(SIGINT);

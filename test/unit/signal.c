@@ -66,6 +66,32 @@ TEST(a_task_or_thread_waits_for_a_signal_and_gets_its_number)
     run_io(4, wait_for_signal);
 }
 
+static void own_handler(int sig)
+{
+    (void)sig;
+}
+
+static int put_in_force_between(void *arg)
+{
+    (void)arg;
+    const struct sigaction own = {.sa_handler = own_handler};
+    struct sigaction now;
+    urd_signal others;
+    open_two(&signals);
+    CHECK_EQ(sigaction(SIGUSR1, &own, NULL), 0);
+    open_two(&others);
+    urd_signal_close(&signals);
+    urd_signal_close(&others);
+    CHECK_EQ(sigaction(SIGUSR1, NULL, &now), 0);
+    CHECK(now.sa_handler == own_handler);
+    return 0;
+}
+
+TEST(a_handler_put_in_force_between_two_receivers_comes_back)
+{
+    run_io(1, put_in_force_between);
+}
+
 static int from_outside(void *arg)
 {
     (void)arg;
