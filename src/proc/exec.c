@@ -87,6 +87,9 @@ static int move_up(start *s, int i)
         urd__os_close(fd);
     s->theirs[i] = copy;
     s->made[i] = true;
+    for (int j = i + 1; j < STREAMS; j++) /* standard error may be a second use of the output's */
+        if (s->theirs[j] == fd && !s->made[j])
+            s->theirs[j] = copy;
     return 0;
 }
 
@@ -215,7 +218,8 @@ static int await(urd_program *p)
     while (rc == 0 && !has_ended(p)) {
         int ready = p->pidfd >= 0 ? urd_wait_fd(p->pidfd, POLLIN) : -ENOSYS;
         rc = ready == -ECANCELED ? ready : 0;
-        if (ready < 0 && rc == 0) { /* no pidfd, or nothing to wait for it with */
+        /* No pidfd, nothing to wait for it with, or a debugger that has not let it go yet. */
+        if (rc == 0 && (ready < 0 || !has_ended(p))) {
             rc = urd_sleep(pause);
             pause = pause * 2 < PAUSE_MAX ? pause * 2 : PAUSE_MAX;
         }
@@ -262,16 +266,17 @@ static void close_end(int *fd)
 
 int urd_exec_close(urd_program *p)
 {
+    close_end(&p->in); /* so that none which writes still waits for a reader */
+    close_end(&p->out);
+    close_end(&p->err);
     if (!has_ended(p)) {
         urd_exec_kill(p, SIGTERM);
-        if (!await_until(p, urd_now() + p->grace_duration)) {
+        urd_time now = urd_now(), grace = p->grace_duration;
+        if (!await_until(p, grace > URD_FOREVER - now ? URD_FOREVER : now + grace)) {
             urd_exec_kill(p, SIGKILL);
             await_until(p, URD_FOREVER);
         }
     }
-    close_end(&p->in);
-    close_end(&p->out);
-    close_end(&p->err);
     close_end(&p->pidfd);
     return outcome(p);
 }

@@ -3,9 +3,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "backends.h"
 #include "base/os_proc.h"
@@ -271,6 +273,45 @@ static int too_late(void *arg)
 TEST(a_deadline_ends_a_program)
 {
     run_io(1, too_late);
+}
+
+static int slow_to_end(void *arg)
+{
+    (void)arg;
+    char ready[1];
+    urd_program p;
+    urd_exec_options o = {.out = URD_EXEC_PIPE, .grace_duration = URD_FOREVER};
+    CHECK_EQ(urd_exec_open(&p, SHELL("trap 'exit 3' TERM; echo; yes"), &o), 0);
+    CHECK_EQ(urd_read(p.out, ready, 1), 1);
+    CHECK_EQ(urd_exec_close(&p), -ECHILD);
+    CHECK_EQ(p.signal, 0);
+    CHECK_EQ(p.code, 3);
+    return 0;
+}
+
+TEST(a_program_blocked_on_a_full_pipe_has_all_its_grace_time)
+{
+    run_io(1, slow_to_end);
+}
+
+static int errors_go_where_output_goes(void *arg)
+{
+    (void)arg;
+    int kept = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+    CHECK_GE(kept, 0);
+    close(STDIN_FILENO);
+    urd_program p;
+    urd_exec_options o = {.out = URD_EXEC_NULL, .err = URD_EXEC_OUT};
+    CHECK_EQ(urd_exec_open(&p, SHELL("echo lost >&2"), &o), 0);
+    CHECK_EQ(urd_exec_close(&p), 0);
+    CHECK_EQ(dup2(kept, STDIN_FILENO), STDIN_FILENO);
+    close(kept);
+    return 0;
+}
+
+TEST(two_outputs_may_share_what_took_the_place_of_a_closed_input)
+{
+    run_io(1, errors_go_where_output_goes);
 }
 
 static int stubborn(void *arg)
