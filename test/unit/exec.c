@@ -303,6 +303,7 @@ static int errors_go_where_output_goes(void *arg)
     urd_program p;
     urd_exec_options o = {.out = URD_EXEC_NULL, .err = URD_EXEC_OUT};
     CHECK_EQ(urd_exec_open(&p, SHELL("echo lost >&2"), &o), 0);
+    CHECK_EQ(urd_exec_wait(&p), 0);
     CHECK_EQ(urd_exec_close(&p), 0);
     CHECK_EQ(dup2(kept, STDIN_FILENO), STDIN_FILENO);
     close(kept);
