@@ -186,9 +186,9 @@ ssize_t urd__os_try_sendfile(int out, int in, off_t *at, size_t size)
     int fault = urd__os_fault();
     if (fault)
         return fault;
-    int flags = set_nonblocking(out);
-    if (flags < 0)
-        return flags;
+    int rc_in = set_nonblocking(in), flags = set_nonblocking(out); /* a socket may be read, too */
+    if (rc_in < 0 || flags < 0)
+        return rc_in < 0 ? rc_in : flags;
     muted m;
     mute(&m);
     ssize_t rc;
