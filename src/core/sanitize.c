@@ -73,8 +73,15 @@ void urd__sanitize_native(urd__task *task)
     tsan_native(task);
 }
 
+/* AddressSanitizer, when the program has it and the library has not: frames of the program are
+ * then marked, which it would find in the copy. */
+extern void __asan_init(void) __attribute__((weak));
+extern void __hwasan_init(void) __attribute__((weak));
+
 bool urd__sanitize_copies_stacks(void)
 {
+    if (__asan_init || __hwasan_init)
+        return false;
 #if defined(URD_ASAN) || defined(URD_TSAN)
     return false;
 #elif defined(HAVE_VALGRIND)
