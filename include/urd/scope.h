@@ -62,8 +62,8 @@ void urd_scope_limit(urd_scope *s, int jobs);
  * and while one waits only its live frames are kept, up to urd_config.compact_bytes.  For a great
  * many that mostly wait: one takes some 2 KiB instead of 4.  Before the first job.  Beyond that
  *  - what others get a pointer to must not lie on the stack of such a task: scopes, timers, locks,
- *    channels, job handles, and the arguments of jobs that it starts.  Buffers of its
- *    own calls may.
+ *    channels, subscribers, signals, jobs of pools, job handles, and the arguments of jobs that it
+ *    starts.  Buffers of its own calls may.
  *  - it may wait in urd_sleep, urd_yield, the calls on descriptors, urd_mutex, urd_rmutex,
  *    urd_rwlock, urd_once, urd_sem, urd_latch, urd_event, urd_chan with values of up to 80 bytes,
  *    urd_scope_join and urd_job_join.

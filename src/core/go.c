@@ -37,11 +37,11 @@ INLINE static inline urd__job *new_job(urd_fn *fn, void *arg, urd_scope *s, cons
 }
 
 /* Count the job in, waiting for room under a limit. */
-INLINE static inline int count_in(urd_scope *s, urd__job *job)
+INLINE static inline int count_in(urd_scope *s, urd__job *job, bool ordinary)
 {
     unsigned flags = urd__load_rlx(&s->flags); /* these two are set before the first job */
     if (__builtin_expect(flags & (URD__SCOPE_LIMIT | URD__SCOPE_COMPACT), 0)) {
-        job->compact = (flags & URD__SCOPE_COMPACT) != 0;
+        job->compact = (flags & URD__SCOPE_COMPACT) && !ordinary;
         int rc = flags & URD__SCOPE_LIMIT ? urd__scope_admit(s) : 0;
         if (rc)
             return rc;
@@ -77,7 +77,7 @@ INLINE static inline int go(urd_scope *s, const urd__go_args *args)
     job->kind = (uint8_t)args->kind;
     job->handle = args->handle;
     job->owns_arg = args->owns_arg;
-    int rc = count_in(s, job);
+    int rc = count_in(s, job, args->ordinary);
     if (rc) {
         urd__job_free(urd__worker_self ? &urd__worker_self->jobs : NULL, job);
         return start_failed(s, rc);

@@ -17,6 +17,7 @@ typedef struct urd__go_args {
     const char *where;
     urd_job *handle; /* or NULL */
     urd_time grace_duration;
+    bool ordinary; /* has a stack of its own also where the scope's tasks are compact */
 } urd__go_args;
 
 /* 0; or a negative errno, which is also the scope's cause; the job has then ended. */

@@ -182,6 +182,8 @@ static int take_all(uint64_t wanted)
 
 int urd_signal_open(urd_signal *s, const int *numbers, int n)
 {
+    if (urd__worker_self) /* it may be opened before there is a runtime */
+        urd__wait_check_place(urd__worker_self->current, "urd_signal_open", s);
     uint64_t wanted = bits_of(numbers, n);
     if (wanted == 0)
         return -EINVAL;

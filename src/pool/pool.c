@@ -113,10 +113,12 @@ void urd__pool_wake(urd__link *woken)
 
 int urd__pool_start(urd_pool *p, const urd__go_args *args)
 {
+    urd__go_args worker = *args;
+    worker.ordinary = true;
     urd__lock(&p->lock);
     p->live++;
     urd__unlock(&p->lock);
-    int rc = urd__go(p->scope, args);
+    int rc = urd__go(p->scope, &worker);
     if (rc)
         urd__pool_leave(p);
     return rc;
@@ -255,6 +257,7 @@ static int give(urd_pool *p, urd_pool_job *job)
 {
     urd__link woken = {0};
     urd__list_init(&woken);
+    urd__wait_check_place(urd__task_self(), "a pool's job", job);
     job->pool = p;
     int known = p->crew->knows(job->fn);
     if (known)

@@ -166,6 +166,7 @@ void urd_broadcast_close(urd_broadcast *b)
 
 static void subscribe(urd_subscriber *s, urd_broadcast *b, bool latest)
 {
+    urd__wait_check_place(urd__task_self(), "urd_subscriber_open", s);
     *s = (urd_subscriber){.from = b};
     urd__lock(&b->lock);
     s->next = b->sent - (latest && b->sent > 0 ? 1 : 0);

@@ -310,9 +310,16 @@ TEST(a_compact_task_may_open_a_scope_that_is_not_on_its_stack)
     run_seeds(20, deadlines);
 }
 
+static int add_range(long from, long to, void *arg)
+{
+    urd__add_ar((int *)arg, (int)(to - from));
+    return 0;
+}
+
 static int calls_both(void *arg)
 {
     CHECK_EQ(urd_both(add, arg, add, arg), 0);
+    CHECK_EQ(urd_for(0, 100, add_range, arg), 0);
     return 0;
 }
 
@@ -326,11 +333,11 @@ static int both(void *arg)
     for (int i = 0; i < TASKS; i++)
         urd_go(&s, calls_both, &calls);
     CHECK_EQ(urd_scope_join(&s), 0);
-    CHECK_EQ(calls, 2 * TASKS);
+    CHECK_EQ(calls, 102 * TASKS);
     return 0;
 }
 
-TEST(both_calls_of_a_compact_task_are_made_by_itself)
+TEST(calls_and_loops_of_a_compact_task_are_made_by_itself)
 {
     run_seeds(20, both);
 }
@@ -481,6 +488,24 @@ static int opens_a_job(void *arg)
     return urd_job_open(&job, NULL, URD_TASK, give, NULL, 0, NULL);
 }
 
+static int receives_signals(void *arg)
+{
+    (void)arg;
+    urd_signal own;
+    return urd_signal_open(&own, (int[]){SIGUSR1}, 1);
+}
+
+static int subscribes(void *arg)
+{
+    (void)arg;
+    static urd_broadcast b;
+    static int ring[1];
+    urd_subscriber own;
+    urd_broadcast_init(&b, sizeof(int), ring, 1);
+    urd_subscriber_open(&own, &b);
+    return 0;
+}
+
 TEST(a_compact_task_that_waits_with_too_many_frames_is_named)
 {
     skip_where_stacks_stay();
@@ -495,6 +520,8 @@ TEST(what_others_point_to_may_not_lie_on_the_stack_of_a_compact_task)
     check_aborts(opens_a_scope, "urd_scope_open: the object lies on the stack of a compact task");
     check_aborts(waits_for_an_event_of_its_own, "a wait: the object lies on the stack");
     check_aborts(opens_a_job, "urd_job_open: the object lies on the stack");
+    check_aborts(subscribes, "urd_subscriber_open: the object lies on the stack");
+    check_aborts(receives_signals, "urd_signal_open: the object lies on the stack");
 }
 
 TEST(waits_that_need_the_stack_are_refused)
