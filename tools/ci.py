@@ -27,7 +27,7 @@ LOG_LINES_MAX = 120
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 SKIP = 77
 SUITE_SECONDS_MAX = 400
-TOGETHER = {"URD_TEST_TOGETHER": "1"}  # where a process costs much (test/test.c)
+TOGETHER = {"URD_TEST_TOGETHER": "1"}  # where code is translated anew in each process
 JOBS = 2
 DEEP = False
 
@@ -258,7 +258,7 @@ def stage_tsan():
         # gcc 12's runtime cannot place its shadow where the kernel spreads addresses widely.
         fixed = ["setarch", "-R"] if run(["setarch", "-R", "true"])[0] == 0 else []
         yield from suites("build-tsan", "unit", "stress", prefix=fixed, patience=2, env={
-            "TSAN_OPTIONS": "halt_on_error=1", "URD_STRESS_SECONDS": "5", **TOGETHER})
+            "TSAN_OPTIONS": "halt_on_error=1", "URD_STRESS_SECONDS": "5"})
         # The race that the guide shows must be named.
         yield check("examples --tsan", [*fixed, "python3", "tools/examples.py", "--tsan",
                                         "build-tsan/examples"])
