@@ -18,6 +18,7 @@ import unittest
 from html.parser import HTMLParser
 
 URD = os.path.abspath(os.environ.get("URD", "build/urd"))
+ATTEMPTS = 3  # of what is sampled from programs in real time
 STATES = {"run", "ready", "lock", "gil", "disk", "net", "pipe", "timer", "terminal", "fault",
           "join", "work", "stopped", "unknown"}
 
@@ -140,10 +141,13 @@ class Told(Case):
 
     @unittest.skipUnless(ctypes.util.find_library("dw"), "no libdw")
     def test_functions_of_native_programs_have_names(self):
-        report = self.report("--", URD, "advise", "--json=/dev/null", "sleep", "1")
-        inner = next(p for p in report["processes"] if p["program"] == os.path.basename(URD))
-        places = [place["at"] for thread in inner["threads"] for place in thread["places"]]
-        self.assertTrue([p for p in places if p.startswith("wait_for_end (")], places)
+        for _ in range(ATTEMPTS):
+            report = self.report("--", URD, "advise", "--json=/dev/null", "sleep", "1")
+            inner = next(p for p in report["processes"] if p["program"] == os.path.basename(URD))
+            places = [place["at"] for thread in inner["threads"] for place in thread["places"]]
+            if any(place.startswith("wait_for_end (") for place in places):
+                return
+        self.fail(places)
 
     def test_counters_are_told_or_why_not(self):
         report = self.report("--deep", "--", "sleep", "0.2", LC_ALL="C")
@@ -254,9 +258,13 @@ class Limits(Case):
                    "e = threading.Event()\n"
                    "t = [threading.Thread(target=e.wait) for _ in range(1500)]\n"
                    "[x.start() for x in t]; time.sleep(1); e.set(); [x.join() for x in t]")
-        report = self.report("--", sys.executable, "-c", program)
-        self.assertGreater(report["watch"]["threads"], 1500)
-        self.assertIn(report["verdict"]["class"], ("idle", "cpu", "gil", "phases", "mixed"))
+        for _ in range(ATTEMPTS):
+            report = self.report("--", sys.executable, "-c", program)
+            self.assertGreater(report["watch"]["threads"], 1500)
+            told = report["verdict"]["class"]
+            if told in ("idle", "cpu", "gil", "phases", "mixed"):
+                return
+        self.fail(told)
 
 
 class Attached(Case):
