@@ -139,7 +139,7 @@ void urd__task_run_job(urd__task *self, urd__job *job)
 
 static bool is_compact(const urd__job *job)
 {
-    return job->compact && job->kind != URD__KIND_FORK && urd__compacts.frame_bytes;
+    return job->kind != URD__KIND_FORK && job->compact && urd__compacts.frame_bytes;
 }
 
 /* Another job for the same stack, if nothing else is waiting for the worker. */
