@@ -511,7 +511,8 @@ TEST(a_compact_task_that_waits_with_too_many_frames_is_named)
     skip_where_stacks_stay();
     check_aborts(keeps_too_much,
                  "and may keep 1536: urd_config.compact_bytes or URD_COMPACT_BYTES");
-    check_aborts(keeps_too_much, " (in job keeps_too_much, started at ");
+    if (!test_under_emulator()) /* there reports find no names */
+        check_aborts(keeps_too_much, " (in job keeps_too_much, started at ");
 }
 
 TEST(what_others_point_to_may_not_lie_on_the_stack_of_a_compact_task)
@@ -600,6 +601,8 @@ static void dump_in_child(void)
 
 TEST(a_report_shows_the_stacks_of_compact_tasks)
 {
+    if (test_under_emulator())
+        SKIP("reports find no names under an emulator");
     skip_where_stacks_stay();
     struct test_child child;
     test_fork(&child, dump_in_child);
