@@ -226,7 +226,13 @@ bool test_under_emulator(void)
     return strncmp(name, "qemu-", 5) == 0;
 }
 
-/* valgrind preloads its parts. */
+/* It preloads its parts. */
+bool test_under_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return preload && strstr(preload, "vgpreload");
+}
+
 bool test_under_slow_tool(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -236,9 +242,7 @@ bool test_under_slow_tool(void)
     return true;
 #endif
 #endif
-    const char *preload = getenv("LD_PRELOAD");
-    return (preload && strstr(preload, "vgpreload")) || getenv("URD_TEST_SLOW") != NULL ||
-           test_under_emulator();
+    return test_under_valgrind() || getenv("URD_TEST_SLOW") != NULL || test_under_emulator();
 }
 
 /* ---- One test ------------------------------------------------------------------------------ */

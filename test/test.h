@@ -107,7 +107,8 @@ void test_aborts(const char *file, int line, void (*fn)(void), const char *messa
 
 int test_fd_count(void);         /* open file descriptors of this process */
 bool test_under_slow_tool(void); /* a sanitizer, valgrind or an emulator: shrink loops */
-bool test_under_emulator(void);  /* whose system calls are not quite the kernel's */
+bool test_under_valgrind(void);
+bool test_under_emulator(void); /* whose system calls are not quite the kernel's */
 
 /* ---- Runs -------------------------------------------------------------------------------------
  *
