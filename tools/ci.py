@@ -257,8 +257,9 @@ def stage_tsan():
     if not done.failed:
         # gcc 12's runtime cannot place its shadow where the kernel spreads addresses widely.
         fixed = ["setarch", "-R"] if run(["setarch", "-R", "true"])[0] == 0 else []
+        # Each test is a process, which by default waits a second at its end for races to come.
         yield from suites("build-tsan", "unit", "stress", prefix=fixed, patience=2, env={
-            "TSAN_OPTIONS": "halt_on_error=1", "URD_STRESS_SECONDS": "5"})
+            "TSAN_OPTIONS": "halt_on_error=1:atexit_sleep_ms=10", "URD_STRESS_SECONDS": "5"})
         # The race that the guide shows must be named.
         yield check("examples --tsan", [*fixed, "python3", "tools/examples.py", "--tsan",
                                         "build-tsan/examples"])
