@@ -32,7 +32,7 @@ static const char help[] =
     "\n"
     "  --pid PID        watch a program that runs already; Ctrl-C ends the watch, not the program\n"
     "  --for S          watch for so many seconds; a COMMAND is then ended (SIGTERM)\n"
-    "  --interval MS    between two looks; default 8, and more where looking costs more than 1 %\n"
+    "  --interval MS    between two looks; default 8, and more where looking costs half a percent\n"
     "  --json[=FILE]    write JSON to FILE, or to stdout and no report\n"
     "  --html FILE      also write a page with the timeline of every thread\n"
     "  --deep           also count instructions, cache misses and switches, where that is allowed\n"

@@ -236,12 +236,13 @@ typedef struct urd__watched {
     int threads_most, processes_most; /* alive at once */
     int lines_given;
     urd__map *map;
-    urd__stacks *stacks; /* NULL: none kept yet */
-    urd__perf *perf;     /* NULL: none now */
-    int perf_refused;    /* errno: why it is not told where threads run; 0: it is */
-    bool deep;           /* counters were asked for */
-    double counted[COUNTERS];
-    int counter_refused[COUNTERS]; /* errno; 0: it was counted */
+    urd__stacks *stacks;           /* NULL: none kept yet */
+    urd__perf *perf;               /* NULL: none now */
+    int perf_refused;              /* errno: why it is not told where threads run; 0: it is */
+    bool deep;                     /* counters were asked for */
+    struct urd__counts *counts;    /* NULL: none now */
+    double counted[COUNTERS];      /* -1: not */
+    int counter_refused[COUNTERS]; /* errno; EMFILE: too many threads; 0: it was counted */
     int64_t root_ended;            /* when it was first seen to have; 0: not yet */
     bool rescan;                   /* a thread has ended: see what has become of its process */
     bool ending;

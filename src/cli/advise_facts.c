@@ -85,7 +85,8 @@ static void gather_counted(const urd__watched *w, urd__facts *f)
     if (!w->deep || counted[COUNTER_CYCLES] <= 0 || counted[COUNTER_INSTRUCTIONS] <= 0)
         return;
     f->instructions = counted[COUNTER_INSTRUCTIONS] / counted[COUNTER_CYCLES];
-    f->misses = counted[COUNTER_MISSES] / counted[COUNTER_INSTRUCTIONS] * 1000;
+    if (counted[COUNTER_MISSES] >= 0)
+        f->misses = counted[COUNTER_MISSES] / counted[COUNTER_INSTRUCTIONS] * 1000;
 }
 
 static void gather(const urd__watched *w, urd__facts *f)

@@ -1,5 +1,5 @@
 /*
- * advise_perf.c - performance events: where threads run, and what the processor counts.
+ * advise_perf.c - performance events: where threads run.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -8,10 +8,11 @@
  * for each processor and thread that is alive at the start; what these start later inherits them.
  * All events of a processor write into one ring, which is emptied now and then.  Where the kernel
  * does not allow it (perf_event_paranoid, seccomp), functions that run have no names, and --deep
- * says why.
+ * says why.  What --deep counts besides is in advise_count.c.
  */
 #include "cli/advise_perf.h"
 
+#include <errno.h>
 #include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,18 +41,7 @@ struct urd__perf {
     int first[PROCESSORS_MAX]; /* the event that owns the ring */
     bool user_only;
     int64_t next_taking;
-    int counter[COUNTERS]; /* -1: none */
 };
-
-static const struct {
-    uint32_t type;
-    uint64_t config;
-} counters[COUNTERS] = {[COUNTER_INSTRUCTIONS] = {PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS},
-                        [COUNTER_CYCLES] = {PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES},
-                        [COUNTER_MISSES] = {PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES},
-                        [COUNTER_SWITCHES] = {PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES},
-                        [COUNTER_MIGRATIONS] = {PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS},
-                        [COUNTER_FAULTS] = {PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS}};
 
 static size_t ring_bytes(void)
 {
@@ -78,6 +68,12 @@ static int open_sampler(struct urd__perf *p, pid_t tid, int processor)
     return urd__os_perf_open(&attr, tid, processor);
 }
 
+/* A thread may have ended meanwhile, and a processor may be switched off: those are passed over. */
+static bool is_gone(int rc)
+{
+    return rc == -ESRCH || rc == -ENODEV;
+}
+
 /* False: no more, of any. */
 static bool add_sampler(urd__watched *w, pid_t tid, int processor)
 {
@@ -86,9 +82,9 @@ static bool add_sampler(urd__watched *w, pid_t tid, int processor)
         return false;
     int fd = open_sampler(p, tid, processor);
     if (fd < 0) {
-        if (p->events == 0)
+        if (p->events == 0 && !is_gone(fd))
             w->perf_refused = -fd;
-        return false;
+        return is_gone(fd);
     }
     if (p->ring[processor]) {
         ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, p->first[processor]);
@@ -105,22 +101,6 @@ static bool add_sampler(urd__watched *w, pid_t tid, int processor)
     return true;
 }
 
-static void add_counters(urd__watched *w, pid_t tid)
-{
-    for (int i = 0; i < COUNTERS; i++) {
-        struct perf_event_attr attr = {.size = sizeof attr,
-                                       .type = counters[i].type,
-                                       .config = counters[i].config,
-                                       .inherit = 1,
-                                       .exclude_hv = 1,
-                                       .exclude_kernel = counters[i].type == PERF_TYPE_HARDWARE};
-        int fd = urd__os_perf_open(&attr, tid, -1);
-        w->perf->counter[i] = fd;
-        if (fd < 0)
-            w->counter_refused[i] = -fd;
-    }
-}
-
 void urd__perf_begin(urd__watched *w)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -128,16 +108,10 @@ void urd__perf_begin(urd__watched *w)
     if (!w->perf)
         return;
     w->perf->rings = processors < PROCESSORS_MAX ? (int)processors : PROCESSORS_MAX;
-    for (int i = 0; i < COUNTERS; i++) {
-        w->perf->counter[i] = -1;
-        w->counted[i] = -1;
-    }
     bool more = true;
     for (int i = 0; i < w->live_count && more; i++)
         for (int c = 0; c < w->perf->rings && more; c++)
             more = add_sampler(w, w->threads[w->live[i].thread]->tid, c);
-    if (w->deep && w->root > 0)
-        add_counters(w, w->root);
 }
 
 /* ---- samples --------------------------------------------------------------------------------- */
@@ -194,14 +168,6 @@ void urd__perf_end(urd__watched *w)
     struct urd__perf *p = w->perf;
     if (!p)
         return;
-    for (int i = 0; i < COUNTERS; i++) {
-        uint64_t value;
-        if (p->counter[i] < 0)
-            continue;
-        if (read(p->counter[i], &value, sizeof value) == (ssize_t)sizeof value)
-            w->counted[i] = (double)value;
-        close(p->counter[i]);
-    }
     for (int c = 0; c < p->rings; c++)
         if (p->ring[c])
             munmap(p->ring[c], ring_bytes());

@@ -300,25 +300,35 @@ static void print_processes(const urd__advice *a, FILE *out, const urd__paint *p
         print_family(&families[i], out, p);
 }
 
+static void add_counted(char *line, size_t size, urd__text_id id, double value, int decimals)
+{
+    urd__values v = {0};
+    urd__add_number(&v, value, decimals);
+    size_t used = strlen(line);
+    if (used > 0)
+        used += (size_t)snprintf(line + used, size - used, ", ");
+    urd__fill(line + used, size - used, id, &v);
+}
+
 static void print_counted(const urd__advice *a, FILE *out, const urd__paint *p)
 {
+    static const struct {
+        urd__counter counter;
+        urd__text_id text;
+    } parts[] = {{COUNTER_SWITCHES, TEXT_ADVISE_COUNTED_SWITCHES},
+                 {COUNTER_MIGRATIONS, TEXT_ADVISE_COUNTED_MIGRATIONS},
+                 {COUNTER_FAULTS, TEXT_ADVISE_COUNTED_FAULTS}};
     const double *counted = a->watched->counted;
-    if (!a->watched->deep || counted[COUNTER_SWITCHES] < 0)
-        return;
-    urd__values v = {0};
     char line[320] = "";
-    if (a->facts.instructions > 0) {
-        urd__add_number(&v, a->facts.instructions, 2);
-        urd__add_number(&v, a->facts.misses, 1);
-        urd__fill(line, sizeof line, TEXT_ADVISE_COUNTED_HARD, &v);
-    }
-    v = (urd__values){0};
-    urd__add_number(&v, counted[COUNTER_SWITCHES], 0);
-    urd__add_number(&v, counted[COUNTER_MIGRATIONS], 0);
-    urd__add_number(&v, counted[COUNTER_FAULTS], 0);
-    size_t used = strlen(line);
-    urd__fill(line + used, sizeof line - used, TEXT_ADVISE_COUNTED_SOFT, &v);
-    urd__print_wrapped(out, urd__text(TEXT_ADVISE_COUNTED), line, p);
+    if (a->facts.instructions > 0)
+        add_counted(line, sizeof line, TEXT_ADVISE_COUNTED_CYCLES, a->facts.instructions, 2);
+    if (a->facts.instructions > 0 && counted[COUNTER_MISSES] >= 0)
+        add_counted(line, sizeof line, TEXT_ADVISE_COUNTED_MISSES, a->facts.misses, 1);
+    for (size_t i = 0; a->watched->deep && i < sizeof parts / sizeof *parts; i++)
+        if (counted[parts[i].counter] >= 0)
+            add_counted(line, sizeof line, parts[i].text, counted[parts[i].counter], 0);
+    if (line[0])
+        urd__print_wrapped(out, urd__text(TEXT_ADVISE_COUNTED), line, p);
 }
 
 static void describe_holder(const urd__watched *w, const urd__lock_seen *lock, char *out,

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -424,22 +425,36 @@ static void say_what_was_missed(urd__advice *a)
     }
 }
 
+/* What the setting is that decides about performance events. */
+static void add_paranoia(urd__values *v)
+{
+    char level[16];
+    if (urd__proc_read("/proc/sys/kernel/perf_event_paranoid", level, sizeof level) <= 0)
+        snprintf(level, sizeof level, "?");
+    level[strcspn(level, "\n")] = '\0';
+    urd__add_text(v, level);
+}
+
 static void say_what_is_not_counted(urd__advice *a)
 {
     const urd__watched *w = a->watched;
     urd__values v = {0};
     if (!w->deep)
         return;
-    int refused = w->counter_refused[COUNTER_SWITCHES];
-    if (refused || w->perf_refused) {
-        char level[16];
-        if (urd__proc_read("/proc/sys/kernel/perf_event_paranoid", level, sizeof level) <= 0)
-            snprintf(level, sizeof level, "?");
-        level[strcspn(level, "\n")] = '\0';
-        urd__add_text(&v, level);
+    int faults = w->counter_refused[COUNTER_FAULTS];
+    if (faults == EMFILE) {
+        FILL(next_note(a), TEXT_NOTE_A_NO_COUNTS, &v);
+    } else if (faults || w->perf_refused) {
+        add_paranoia(&v);
         FILL(next_note(a), TEXT_NOTE_A_NO_PERF, &v);
-    } else if (w->counter_refused[COUNTER_CYCLES]) {
-        FILL(next_note(a), TEXT_NOTE_A_NO_HARDWARE, &v);
+    } else {
+        if (w->counter_refused[COUNTER_SWITCHES]) {
+            add_paranoia(&v);
+            FILL(next_note(a), TEXT_NOTE_A_NO_SWITCHES, &v);
+        }
+        v = (urd__values){0};
+        if (w->counter_refused[COUNTER_CYCLES])
+            FILL(next_note(a), TEXT_NOTE_A_NO_HARDWARE, &v);
     }
 }
 

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "cli/advise_count.h"
 #include "cli/advise_perf.h"
 #include "cli/advise_touch.h"
 #include "cli/compare_watch.h"
@@ -230,6 +231,7 @@ static void watch_to_the_end(struct watch *watch)
     }
     urd__look_end(w, w->root_ended && w->live_count == 0 ? w->root_ended : urd_now());
     urd__perf_end(w);
+    urd__count_end(w);
 }
 
 /* The command may not want to end: a third interrupt leaves it alone. */
@@ -251,6 +253,7 @@ static int watch_program(void *arg)
     urd__watched *w = watch->w;
     urd__watched_add_root(w, w->root, urd_now());
     urd__perf_begin(w);
+    urd__count_begin(w);
     urd_scope s;
     urd_scope_open(&s);
     int rc = urd_spawn(&s, URD_THREAD, wait_for_end, on_thread, sizeof(void *));

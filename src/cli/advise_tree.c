@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "cli/advise.h"
+#include "cli/advise_count.h"
 #include "cli/advise_perf.h"
 #include "cli/advise_proc.h"
 #include "cli/advise_python.h"
@@ -437,6 +438,7 @@ void urd__watched_add_root(urd__watched *w, pid_t pid, int64_t now)
 
 void urd__watched_free(urd__watched *w)
 {
+    urd__count_end(w);
     urd__perf_end(w);
     urd__stacks_free(w);
     for (int i = 0; i < w->thread_count; i++) {

@@ -323,12 +323,21 @@ const char *const urd__texts_advise[TEXT_COUNT - TEXT_ADVISE_FIRST][LANGUAGES] =
          "cache misses are not known.",
          "o processador não mostra contadores aqui, como na maioria das máquinas virtuais: "
          "instruções e faltas de cache não são conhecidas."},
+    AT(TEXT_NOTE_A_NO_SWITCHES) =
+        {"switches and changes of core can only be counted with kernel.perf_event_paranoid of 1 "
+         "or less (it is {0}), or CAP_PERFMON.",
+         "trocas e mudanças de núcleo só podem ser contadas com kernel.perf_event_paranoid 1 ou "
+         "menos (está em {0}), ou CAP_PERFMON."},
+    AT(TEXT_NOTE_A_NO_COUNTS) =
+        {"nothing was counted: for that the program had too many threads at the start.",
+         "nada foi contado: para isso o programa tinha threads demais no começo."},
     AT(TEXT_ADVISE_COUNTED) = {"Counted", "Contado"},
-    AT(TEXT_ADVISE_COUNTED_HARD) =
-        {"{0} instructions a cycle, {1} cache misses in 1000 instructions; ",
-         "{0} instruções por ciclo, {1} faltas de cache em 1000 instruções; "},
-    AT(TEXT_ADVISE_COUNTED_SOFT) = {"{0} switches, {1} changes of core, {2} page faults",
-                                    "{0} trocas, {1} mudanças de núcleo, {2} faltas de página"},
+    AT(TEXT_ADVISE_COUNTED_CYCLES) = {"{0} instructions a cycle", "{0} instruções por ciclo"},
+    AT(TEXT_ADVISE_COUNTED_MISSES) = {"{0} cache misses in 1000 instructions",
+                                      "{0} faltas de cache em 1000 instruções"},
+    AT(TEXT_ADVISE_COUNTED_SWITCHES) = {"{0} switches", "{0} trocas"},
+    AT(TEXT_ADVISE_COUNTED_MIGRATIONS) = {"{0} changes of core", "{0} mudanças de núcleo"},
+    AT(TEXT_ADVISE_COUNTED_FAULTS) = {"{0} page faults", "{0} faltas de página"},
     AT(TEXT_ADVISE_PROCESS) = {"Process", "Processo"},
     AT(TEXT_ADVISE_PROCESS_LINE) = {"{0}: {1}; fits: {2}; something runs, or could {3}",
                                     "{0}: {1}; serve: {2}; algo roda, ou poderia {3}"},

@@ -1,0 +1,14 @@
+/*
+ * advise_count.h - what the processor and the kernel count of a program, with --deep.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef URD_CLI_ADVISE_COUNT_H
+#define URD_CLI_ADVISE_COUNT_H
+
+#include "cli/advise.h"
+
+void urd__count_begin(urd__watched *w); /* of the threads that are alive and what they start */
+void urd__count_end(urd__watched *w);
+
+#endif
