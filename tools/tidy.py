@@ -19,7 +19,8 @@ HEAD_LINES = 12  # the name and the licence stand in these
 
 # Includes go from a layer to itself or to one of a lower rank.
 LAYERS = {"base": 0, "core": 1, "sync": 2, "io": 2, "watch": 3, "net": 3, "proc": 4, "par": 4,
-          "pool": 5, "cli": 6}
+          "pool": 5, "ui": 6, "compare": 7, "advise": 8, "cli": 9}
+COMMAND = ("ui", "compare", "advise", "cli")  # of the command, which is tested as one: test/cli
 
 # What is banned, where (a pattern of paths), where not, and what to use in its place.
 BANS = [
@@ -185,7 +186,7 @@ def check_order_labels(tree):
 def check_unit_tests(tree):
     for f in tree.under("src/", ".c"):
         folder, name = f.path.split("/")[1], os.path.basename(f.path)
-        if folder == "cli":  # a command is tested as one: test/cli
+        if folder in COMMAND:
             continue
         if f"test/unit/{name}" not in tree.files:
             yield f.path, 1, f"has no unit test: write test/unit/{name}"

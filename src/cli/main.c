@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/advise.h"
-#include "cli/compare.h"
+#include "advise/advise.h"
 #include "cli/ps.h"
+#include "compare/compare.h"
 #include "urd.h"
 
 static const char help[] =

@@ -14,7 +14,7 @@
 #include <time.h>
 
 #include "cli/ps_find.h"
-#include "cli/usage.h"
+#include "ui/usage.h"
 #include "urd.h"
 #include "watch/report.h"
 

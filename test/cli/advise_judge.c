@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "cli/advise.h"
+#include "advise/advise.h"
 #include "test.h"
 
 /* One second on two cores, in which one native thread does nothing but compute. */

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "cli/advise.h"
+#include "advise/advise.h"
 #include "test.h"
 
 static urd__sum windows[WINDOWS_MAX];

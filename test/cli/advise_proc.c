@@ -11,10 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/advise_call.h"
-#include "cli/advise_fd.h"
-#include "cli/advise_proc.h"
-#include "cli/advise_python.h"
+#include "advise/call.h"
+#include "advise/fd.h"
+#include "advise/proc.h"
+#include "advise/python.h"
 #include "test.h"
 #include "urd.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/advise.h"
+#include "advise/advise.h"
 #include "test.h"
 #include "urd.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/compare.h"
+#include "compare/compare.h"
 #include "test.h"
 
 enum { STRETCHES = 16 };

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "cli/text.h"
+#include "ui/text.h"
 
 #include <stdlib.h>
 #include <string.h>
