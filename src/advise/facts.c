@@ -43,10 +43,40 @@ static double life_of(const double *in)
     return all;
 }
 
+/* Threads that compute: what they did in all, and when the first began and the last ended. */
+typedef struct turn_takers {
+    double run, ready, turns, lives, switches;
+    int64_t from, until;
+} turn_takers;
+
+static void add_computing(turn_takers *c, const urd__thread *t, int64_t ended)
+{
+    int64_t until = t->ended ? t->ended : ended;
+    c->run += t->in[STATE_RUN];
+    c->ready += t->in[STATE_READY];
+    c->turns += t->in[STATE_WORK];
+    c->switches += (double)t->switches;
+    c->lives += life_of(t->in);
+    c->from = c->until && c->from < t->born ? c->from : t->born;
+    c->until = c->until > until ? c->until : until;
+}
+
+/* The span is that of all of them: who takes turns may be done early, having had many in a row. */
+static void sum_up_computing(const turn_takers *c, urd__facts *f)
+{
+    if (c->lives <= 0)
+        return;
+    double span = (double)(c->until - c->from) * (1 - c->ready / c->lives);
+    f->parallel = span > 0 ? c->run / span : 0;
+    f->turns = c->turns / c->lives;
+    f->switches_rate = c->switches / c->lives * (double)URD_SECOND;
+}
+
 /* Of one process, or (NULL) of all. */
 static void look_at_threads(const urd__watched *w, const urd__process *process, urd__facts *f)
 {
-    double all = 0, turns = 0, lives = 0, switches = 0;
+    turn_takers c = {0};
+    double all = 0;
     for (int i = 0; i < w->thread_count; i++)
         if (!process || w->threads[i]->process == process)
             all += w->threads[i]->in[STATE_RUN];
@@ -63,13 +93,9 @@ static void look_at_threads(const urd__watched *w, const urd__process *process, 
         if (all <= 0 || in[STATE_RUN] < computes_from * all || t->service)
             continue;
         f->computing++;
-        turns += in[STATE_WORK];
-        f->parallel += in[STATE_RUN] / (life_of(in) - in[STATE_READY]);
-        switches += (double)t->switches;
-        lives += life_of(in);
+        add_computing(&c, t, w->ended);
     }
-    f->turns = lives > 0 ? turns / lives : 0;
-    f->switches_rate = lives > 0 ? switches / lives * (double)URD_SECOND : 0;
+    sum_up_computing(&c, f);
 }
 
 static double usable_cores(void)

@@ -73,6 +73,32 @@ void urd__lock_frame_text(const urd__python_frame *frame, char *out, size_t size
         snprintf(out, size, "%.47s (%.47s)", frame->function, frame->file);
 }
 
+/* The start of a line of the source, where that can be read. */
+static bool read_line(pid_t pid, const urd__python_frame *frame, char *out, int size)
+{
+    char path[320];
+    bool absolute = frame->path[0] == '/';
+    snprintf(path, sizeof path, "/proc/%d/%s/%s", pid, absolute ? "root" : "cwd", frame->path);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    int line = 1, c;
+    while (line < frame->line && (c = getc(file)) != EOF)
+        line += c == '\n';
+    bool found = line == frame->line && fgets(out, size, file);
+    fclose(file);
+    return found;
+}
+
+/* queue.SimpleQueue is written in C and has no frame of its own: a thread that waits in its get
+ * looks like one that waits for a lock, but for the word in its line. */
+static bool gets_from_a_queue(pid_t pid, const urd__python_frame *frame)
+{
+    char line[200];
+    return !frame->library && frame->line > 0 && read_line(pid, frame, line, sizeof line) &&
+           strstr(line, ".get(") && !strstr(line, ".acquire(");
+}
+
 /* A Python thread on a semaphore: by the frames of the functions that wait for work.  To read them
  * costs more than a look, so on the same futex it is what it was; where there was no time for it
  * yet, it is asked again with the next look. */
@@ -110,6 +136,8 @@ static urd__state by_frames(urd__watched *w, urd__thread *thread, uint64_t futex
         if (strcmp(frames[0].file, known[i].file) == 0 &&
             strcmp(frames[0].function, known[i].function) == 0)
             thread->framed_state = known[i].state;
+    if (thread->framed_state == STATE_LOCK && gets_from_a_queue(thread->process->pid, &frames[0]))
+        thread->framed_state = STATE_WORK;
     return thread->framed_state;
 }
 

@@ -285,14 +285,13 @@ static int line_of(const urd__python *p, uint64_t code, uint64_t instruction)
 static bool read_frame(const urd__python *p, uint64_t frame, urd__python_frame *out)
 {
     uint64_t code = pointer(p, frame + p->at.code);
-    char path[512];
-    read_text(p, pointer(p, code + p->at.file), path, sizeof path);
+    read_text(p, pointer(p, code + p->at.file), out->path, sizeof out->path);
     read_text(p, pointer(p, code + p->at.name), out->function, sizeof out->function);
-    if (!code || !path[0] || !out->function[0])
+    if (!code || !out->path[0] || !out->function[0])
         return false;
-    const char *slash = strrchr(path, '/');
-    snprintf(out->file, sizeof out->file, "%.47s", slash ? slash + 1 : path);
-    out->library = strstr(path, "/lib/python3") != NULL || path[0] == '<';
+    const char *slash = strrchr(out->path, '/');
+    snprintf(out->file, sizeof out->file, "%.47s", slash ? slash + 1 : out->path);
+    out->library = strstr(out->path, "/lib/python3") != NULL || out->path[0] == '<';
     out->line = line_of(p, code, pointer(p, frame + p->at.instruction));
     return true;
 }

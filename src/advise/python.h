@@ -14,6 +14,7 @@ typedef struct urd__python urd__python;
 
 typedef struct urd__python_frame {
     char function[48], file[48]; /* the file without folders */
+    char path[256];              /* as Python knows it: absolute, or from where it was started */
     int line;                    /* 0: not known */
     bool library;                /* a file of Python's own */
 } urd__python_frame;

@@ -90,6 +90,17 @@ def worker():
 threads = [threading.Thread(target=worker) for _ in range(5)]
 [t.start() for t in threads]; [t.join() for t in threads]
 """
+SIMPLE_QUEUE = """
+import queue, threading, time
+work = queue.SimpleQueue()
+def worker():
+    while work.get():
+        time.sleep(0.01)
+threads = [threading.Thread(target=worker) for _ in range(4)]
+[t.start() for t in threads]
+for i in range(1, 16): work.put(i); time.sleep(0.1)
+[work.put(0) for t in threads]; [t.join() for t in threads]
+"""
 HELD_GIL = """
 import ctypes, threading
 c = ctypes.PyDLL(None)
@@ -317,6 +328,9 @@ class Data:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(self.path(f"out{n}.o"))
 
+    def simple_queue(self):
+        self.write("simple_queue.py", SIMPLE_QUEUE)
+
     def java(self):
         if self.once("java"):
             self.write("Main.java", JAVA)
@@ -409,6 +423,9 @@ def tool_cases(d):
     cpu = {"verdicts": ("cpu",), "models": ("thread",), "prepare": d.big}
     server = f"http://127.0.0.1:{d.port}/"
     return [
+        # Its workers wait for work, in a call that has no frame of its own.
+        Case("python-simple-queue", [PYTHON, d.path("simple_queue.py")], ("timer",),
+             ("task",), prepare=d.simple_queue),
         Case("gzip", ["gzip", "-9", "-c", big], needs=("gzip",), **cpu),
         Case("bzip2", ["bzip2", "-k", "-c", big], needs=("bzip2",), **cpu),
         Case("xz", ["xz", "-1", "-T1", "-k", "-c", big], needs=("xz",), **cpu),
