@@ -40,6 +40,7 @@
 #include "urd/select.h"
 #include "urd/shared.h"
 #include "urd/signal.h"
+#include "urd/stream.h"
 #include "urd/sync.h"
 #include "urd/time.h"
 #include "urd/timer.h"

@@ -337,6 +337,30 @@ ssize_t urd_splice(int in, int out, size_t size, unsigned flags)
     return between(in, out, try_splice, &r);
 }
 
+/* ---- As a stream ----------------------------------------------------------------------------- */
+
+static int number_of(void *context)
+{
+    return (int)(intptr_t)context;
+}
+
+static ssize_t stream_read(void *context, void *buf, size_t size)
+{
+    return urd_read(number_of(context), buf, size);
+}
+
+static ssize_t stream_write(void *context, const void *buf, size_t size)
+{
+    return urd_write(number_of(context), buf, size);
+}
+
+urd_stream urd_stream_fd(int fd)
+{
+    return (urd_stream){.read = stream_read,
+                        .write = stream_write,
+                        .context = (void *)(intptr_t)fd}; // NOLINT(performance-no-int-to-ptr)
+}
+
 /* ---- Any descriptor -------------------------------------------------------------------------- */
 
 static ssize_t try_ready(int fd, const request *r)
