@@ -38,6 +38,7 @@
 #include "urd/run.h"
 #include "urd/scope.h"
 #include "urd/select.h"
+#include "urd/serve.h"
 #include "urd/shared.h"
 #include "urd/signal.h"
 #include "urd/stream.h"
