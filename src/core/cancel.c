@@ -58,8 +58,7 @@ bool urd_cancelled(void)
     /* A job that only asks here and never waits would else keep its own deadline from passing. */
     if (self->worker) {
         urd__worker_fire_timers(self->worker);
-        if (self->worker->index == 0)
-            urd__runtime_heed();
+        urd__runtime_heed();
     } else {
         urd__scope_pass_deadlines(self->scope);
     }

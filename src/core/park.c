@@ -52,9 +52,7 @@ enum { SPINS = 1000 };
 static bool anything_for(const urd__worker *self)
 {
     if (urd__load_acq(&self->inbox) || urd__load_acq(&urd__rt.injected) > 0 ||
-        urd__load_acq(&urd__rt.stopping))
-        return true;
-    if (self->index == 0 && urd__load_acq(&urd__rt.interrupted))
+        urd__load_acq(&urd__rt.stopping) || urd__load_acq(&urd__interrupted)) /* [interrupt] */
         return true;
     for (unsigned i = 0; i < urd__rt.nworkers; i++)
         if (!urd__deque_empty(&urd__rt.workers[i].deque))

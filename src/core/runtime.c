@@ -26,6 +26,7 @@
 #include "core/thread.h"
 
 urd__runtime urd__rt;
+int urd__interrupted;
 
 static void forked_child(void)
 {
@@ -54,14 +55,6 @@ void urd__runtime_need(const char *call)
                  "start it with urd_spawn(URD_PROCESS), or exec a program in it",
                  call);
     urd__die("%s: no runtime is running; call it inside urd_run", call);
-}
-
-void urd__runtime_interrupt(int cause)
-{
-    urd__store_rel(&urd__rt.interrupted, cause); /* pairs with urd__runtime_heed() */
-    urd__fence_seq();                            /* A2 in park.c */
-    if (urd__load_acq(&urd__rt.state) == URD__RUNNING)
-        urd__park_wake(&urd__rt.workers[0]);
 }
 
 void urd__runtime_outside(int change)
@@ -239,7 +232,8 @@ static int run_first(const urd__first_job *first)
     self.stack =
         (urd__stack){.low = urd__os_stack_low(), .high = (uintptr_t)__builtin_frame_address(0)};
     urd__sanitize_native(&self);
-    urd__scope_init(&urd__rt.root, NULL, &self, "urd_run");
+    urd__rt.root.home = worker;
+    urd__store_rel(&urd__rt.root.owner, &self); /* a cancel sees it, or is seen: wait.c */
     worker->current = &self;
     worker->id = urd__os_thread_id();
     urd__worker_self = worker;
@@ -253,6 +247,9 @@ static int run_first(const urd__first_job *first)
     if (rc > 0)
         urd__die("the first job returned %d; a job returns 0 or a negative errno", rc);
     int joined = urd_scope_join(&urd__rt.root);
+    urd__lock(&urd__rt.root.lock); /* a worker may heed an interrupt right now */
+    urd__store_rel(&urd__rt.root.owner, NULL);
+    urd__unlock(&urd__rt.root.lock);
     urd__overflow_thread(NULL);
     if (rc == -ECANCELED && joined)
         return joined; /* the echo of a cancel says less than its cause */
@@ -280,13 +277,18 @@ void urd__runtime_release(void)
 /* Started, and left so by a first job after which the process was to end; a fork inherits it. */
 static bool kept;
 
+/* Before there is a worker that might cancel it, so its owner is not known yet. */
+static void open_root(void)
+{
+    urd__scope_init(&urd__rt.root, NULL, NULL, "urd_run");
+}
+
 static int start_as(const urd_config *cfg, const urd__process_ops *processes)
 {
     static bool atfork;
     if (!atfork)
         pthread_atfork(NULL, NULL, forked_child);
     atfork = true;
-    int interrupted = urd__load_acq(&urd__rt.interrupted); /* it may have come before the start */
     urd__rt = (urd__runtime){.nworkers = (unsigned)cfg->workers,
                              .seed = cfg->seed,
                              .io_kind = cfg->io,
@@ -294,9 +296,9 @@ static int start_as(const urd_config *cfg, const urd__process_ops *processes)
                              .stack_bytes = cfg->stack_bytes,
                              .compact_bytes = cfg->compact_bytes,
                              .name = cfg->name,
-                             .interrupted = interrupted,
                              .processes = processes};
     urd__die_context = die_context;
+    open_root();
     return start();
 }
 
@@ -304,7 +306,7 @@ static void end(void)
 {
     long out = stop(urd__rt.nworkers);
     urd__assert(out == 0);
-    urd__store_rel(&urd__rt.interrupted, 0);
+    urd__store_rel(&urd__interrupted, 0); /* no other thread is left */
 }
 
 int urd__runtime_run(const urd_config *cfg, const urd__process_ops *processes,
@@ -312,12 +314,14 @@ int urd__runtime_run(const urd_config *cfg, const urd__process_ops *processes,
 {
     if (cfg->virtual_clock)
         urd__clock_use_virtual(URD_SECOND);
+    if (kept)
+        open_root();
     int rc = kept ? 0 : start_as(cfg, processes);
     *started = rc == 0;
     if (rc == 0) {
         urd__rt.first_name = first->name;
         urd__rt.first_fn = first->fn;
-        urd__store_rel(&urd__rt.state, URD__RUNNING); /* [state] */
+        urd__runtime_started();
         rc = run_first(first);
         kept = first->process_ends && URD__STACKS_SURVIVE_FORK;
         if (kept)

@@ -56,7 +56,6 @@ typedef struct urd__runtime {
     int waking;              /* atomic: threads that are just waking one of them */
     int io_threads;          /* atomic: threads that wait for I/O */
     int stopping;            /* atomic */
-    int interrupted;         /* atomic: what the root scope is to be cancelled with; 0: not */
     int outside;             /* atomic: jobs that run on no worker, and do not wait */
     int outside_lock;        /* held while it is changed, and who waits for 0 is woken */
     uint64_t cancel_epoch;   /* atomic: cancels so far */
@@ -112,14 +111,40 @@ void urd__runtime_release(void);
 int urd__runtime_run(const urd_config *cfg, const urd__process_ops *processes,
                      const urd__first_job *first, bool *started);
 
-/* Cancel the root scope with this cause when worker 0 looks around.  From a signal handler, too. */
-void urd__runtime_interrupt(int cause);
+/* Atomic: what the root scope is to be cancelled with; 0: nothing.  Beside urd__rt, since that is
+ * written anew by a start, during which a signal may come. */
+extern int urd__interrupted;
 
-/* Do so now, if it is asked for.  On worker 0. */
+/*
+ * Cancel the root scope with this cause, by the first worker to look around.  From a signal
+ * handler, too.  One that comes during the start wakes nobody; the end of the start does:
+ *
+ *     interrupt:  I1 interrupted = cause       start:  S1 state = RUNNING
+ *                 I2 fence seq                         S2 fence seq
+ *                 I3 RUNNING? wake a worker            S3 interrupted? wake a worker
+ */
+static inline void urd__runtime_interrupt(int cause)
+{
+    urd__store_rel(&urd__interrupted, cause);          /* I1, A1 in park.c [interrupt] */
+    urd__fence_seq();                                  /* I2, A2 */
+    if (urd__load_acq(&urd__rt.state) == URD__RUNNING) /* I3 [state] */
+        urd__park_wake_any();
+}
+
+/* The runtime has started. */
+static inline void urd__runtime_started(void)
+{
+    urd__store_rel(&urd__rt.state, URD__RUNNING); /* S1 [state] */
+    urd__fence_seq();                             /* S2 */
+    if (urd__load_acq(&urd__interrupted))         /* S3 [interrupt] */
+        urd__park_wake_any();
+}
+
+/* Do so now, if it is asked for.  On a worker. */
 static inline void urd__runtime_heed(void)
 {
-    int cause = urd__load_rlx(&urd__rt.interrupted); /* asked again below */
-    if (cause && (cause = urd__xchg_ar(&urd__rt.interrupted, 0)) != 0)
+    int cause = urd__load_rlx(&urd__interrupted);                   /* asked again below */
+    if (cause && (cause = urd__xchg_ar(&urd__interrupted, 0)) != 0) /* [interrupt] */
         urd_scope_cancel(&urd__rt.root, cause);
 }
 

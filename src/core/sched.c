@@ -235,8 +235,7 @@ static void look_around(urd__worker *self)
         self->io_tick = self->tick;
         urd__load_acq(&urd__rt.io)->poll(self, 0);
     }
-    if (self->index == 0)
-        urd__runtime_heed();
+    urd__runtime_heed();
     if (urd__stack_over_full(&self->stacks))
         urd__stack_trim(&self->stacks);
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 
 urd__runtime urd__rt;
+int urd__interrupted;
 static urd__worker *worker_of[EXPLORE_THREADS_MAX + 1]; /* mostly none */
 
 urd__worker **urd__model_worker(void)

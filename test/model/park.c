@@ -27,6 +27,7 @@
 enum { WORKERS_MAX = 3, JOBS = 3, ROUNDS_MAX = 3, SAMPLES = 10000 };
 
 urd__runtime urd__rt;
+int urd__interrupted;
 
 urd__worker **urd__model_worker(void)
 {
@@ -37,7 +38,7 @@ urd__worker **urd__model_worker(void)
 static urd__worker workers[WORKERS_MAX];
 static urd__job jobs[JOBS];
 static urd__task tasks[2];
-static int jobs_run, tasks_run, jobs_due, tasks_due;
+static int jobs_run, tasks_run, jobs_due, tasks_due, cancels, cancels_due;
 
 /* ---- What the runtime's sources need and these models leave out ---------------------------- */
 
@@ -107,8 +108,9 @@ urd__task *urd__task_thread_self(void)
 
 void urd_scope_cancel(urd_scope *s, int cause)
 {
-    (void)s;
     (void)cause;
+    explore_assert(s == &urd__rt.root);
+    explore_ghost_add(&cancels, 1);
 }
 
 /* ---- A poller ------------------------------------------------------------------------------ */
@@ -146,14 +148,15 @@ static const urd__io_ops bell_ops = {.poll = poll_bell, .wake = ring_bell};
 static void setup(unsigned count)
 {
     memset(workers, 0, sizeof workers);
-    urd__rt = (urd__runtime){.workers = workers, .nworkers = count};
+    urd__rt = (urd__runtime){.workers = workers, .nworkers = count, .state = URD__RUNNING};
+    urd__interrupted = 0;
     for (unsigned i = 0; i < count; i++) {
         workers[i].index = i;
         workers[i].random = i + 1;
         workers[i].timers.earliest = INT64_MAX;
         explore_assert(urd__deque_init(&workers[i].deque) == 0);
     }
-    jobs_run = tasks_run = jobs_due = tasks_due = 0;
+    jobs_run = tasks_run = jobs_due = tasks_due = cancels = cancels_due = 0;
 }
 
 static void setup_1(void)
@@ -177,6 +180,14 @@ static void setup_2(void)
 static void setup_3(void)
 {
     setup(3);
+}
+
+static void setup_start(void)
+{
+    setup(2);
+    urd__rt.state = URD__STOPPED;
+    workers[1].parked = URD__IN_FUTEX; /* it found nothing to do before */
+    urd__rt.parked = 1;
 }
 
 static void work(unsigned index)
@@ -226,6 +237,7 @@ static void work_once(unsigned index)
 {
     urd__worker *self = &workers[index];
     for (int round = 0; round < ROUNDS_MAX; round++) {
+        look_around(self);
         if (urd__worker_next_job(self)) {
             stop_searching(self);
             explore_ghost_add(&jobs_run, 1);
@@ -282,6 +294,17 @@ static void another_posts(void)
     urd__worker_post(&workers[0], &tasks[1]);
 }
 
+static void a_signal_interrupts(void)
+{
+    explore_ghost_add(&cancels_due, 1);
+    urd__runtime_interrupt(-1);
+}
+
+static void worker_0_starts_and_is_busy(void)
+{
+    urd__runtime_started();
+}
+
 static void io_completes(void)
 {
     explore_ghost_add(&tasks_due, 1);
@@ -298,11 +321,18 @@ static void stop_all(void)
         urd__park_wake(&urd__rt.workers[i]);
 }
 
+static void worker_1_is_awake(void)
+{
+    explore_assert(workers[1].parked == URD__AWAKE);
+    explore_assert(urd__rt.parked == 0);
+}
+
 /* All workers sleep or have ended. */
 static void nothing_is_left(void)
 {
     explore_assert(jobs_run == jobs_due);
     explore_assert(tasks_run == tasks_due);
+    explore_assert(cancels == cancels_due);
     int asleep = 0;
     for (unsigned i = 0; i < urd__rt.nworkers; i++)
         asleep += workers[i].parked != URD__AWAKE;
@@ -385,6 +415,25 @@ const struct explore_model explore_models[] = {
      .threads = {worker_0_then_close, io_completes, stop_all},
      .thread_names = {"worker", "kernel", "stopper"},
      .random = SAMPLES},
+    {.name = "an_interrupt_is_heeded_while_the_first_worker_is_busy",
+     .setup = setup_2,
+     .threads = {a_signal_interrupts, worker_1},
+     .thread_names = {"handler", "worker 1"},
+     .stale_reads = 1,
+     .may_wait = 2,
+     .finish = nothing_is_left},
+    {.name = "an_interrupt_is_heeded_though_who_searches_finds_a_job_that_never_ends",
+     .setup = setup_3,
+     .threads = {busy_worker_submits, worker_1_once, worker_2_once, a_signal_interrupts},
+     .thread_names = {"busy", "worker 1", "worker 2", "handler"},
+     .random = SAMPLES,
+     .may_wait = 6,
+     .finish = nothing_is_left},
+    {.name = "an_interrupt_during_the_start_wakes_who_sleeps",
+     .setup = setup_start,
+     .threads = {worker_0_starts_and_is_busy, a_signal_interrupts},
+     .thread_names = {"worker 0", "handler"},
+     .finish = worker_1_is_awake},
     {.name = "stop_reaches_every_worker",
      .setup = setup_2,
      .threads = {worker_0, worker_1, stop_all},

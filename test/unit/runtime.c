@@ -172,6 +172,73 @@ TEST(an_interrupt_before_the_start_is_not_lost)
     CHECK_EQ(urd_run(&config, just_waits, NULL), -ECANCELED);
 }
 
+static int sleeping, woken; /* atomic */
+
+static int sleeps_elsewhere(void *arg)
+{
+    (void)arg;
+    urd__store_rel(&sleeping, 1);
+    int rc = urd_sleep(URD_FOREVER);
+    urd__store_rel(&woken, 1);
+    return rc;
+}
+
+/* It never waits nor asks, so its worker does not look around. */
+static int computes(void *arg)
+{
+    (void)arg;
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, sleeps_elsewhere, NULL);
+    while (!urd__load_acq(&sleeping))
+        sched_yield();
+    CHECK_EQ(raise(SIGUSR1), 0);
+    while (!urd__load_acq(&woken))
+        sched_yield();
+    return urd_scope_join(&s);
+}
+
+TEST(an_interrupt_is_heeded_while_the_first_job_computes)
+{
+    struct sigaction action = {.sa_handler = interrupt_from_handler};
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    urd_config config = {.workers = 2, .processes = URD_PROCESSES_NONE};
+    CHECK_EQ(urd_run(&config, computes, NULL), -ECANCELED);
+}
+
+static int started; /* atomic */
+
+static void *interrupts(void *arg)
+{
+    urd__store_rel(&started, 1);
+    for (uintptr_t spins = (uintptr_t)arg; spins > 0; spins--)
+        urd__spin_hint();
+    urd__runtime_interrupt(-ECANCELED);
+    return NULL;
+}
+
+static int returns_as_it_is_interrupted(void *arg)
+{
+    urd__store_rel(&started, 0);
+    CHECK_EQ(pthread_create(arg, NULL, interrupts, (void *)(test_random(400))), 0);
+    while (!urd__load_acq(&started))
+        sched_yield();
+    return 0;
+}
+
+TEST(an_interrupt_may_come_as_the_run_ends)
+{
+    urd_config config = {.workers = 3, .processes = URD_PROCESSES_NONE};
+    TEST_SEEDS(test_under_slow_tool() ? 20 : 100)
+    {
+        pthread_t thread;
+        int rc = urd_run(&config, returns_as_it_is_interrupted, &thread);
+        CHECK(rc == 0 || rc == -ECANCELED);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        urd__store_rel(&urd__interrupted, 0); /* it may have come too late for that run */
+    }
+}
+
 /* ---- Without a runtime ----------------------------------------------------------------------- */
 
 static void need_it(void)
