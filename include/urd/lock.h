@@ -5,6 +5,9 @@
  *
  * All-zero is a valid lock; no init, no fini.  A task waits without holding up its worker, a thread
  * waits in the kernel; both on one lock at once.
+ *
+ * A job gives back what it took.  One that returns with a lock held aborts, naming the call that
+ * took it; so does a function of urd_block, and a job of a pool.
  */
 #ifndef URD_LOCK_H
 #define URD_LOCK_H
@@ -64,7 +67,7 @@ typedef struct urd_rwlock {
 
 int urd_rwlock_rdlock(urd_rwlock *l) URD_MUST_USE;    /* 0, -ECANCELED */
 int urd_rwlock_tryrdlock(urd_rwlock *l) URD_MUST_USE; /* 0, -EAGAIN */
-void urd_rwlock_rdunlock(urd_rwlock *l);              /* aborts if nobody reads */
+void urd_rwlock_rdunlock(urd_rwlock *l);              /* by who locked it; aborts if nobody reads */
 int urd_rwlock_wrlock(urd_rwlock *l) URD_MUST_USE;    /* 0, -ECANCELED */
 int urd_rwlock_trywrlock(urd_rwlock *l) URD_MUST_USE; /* 0, -EAGAIN */
 void urd_rwlock_wrunlock(urd_rwlock *l);              /* aborts if not held by the caller */

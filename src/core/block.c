@@ -72,6 +72,7 @@ static void call(urd__task *self, request *r)
     if (self->scope != scope)
         urd__die("the function given to urd_block returned with the scope opened at %s not joined",
                  self->scope ? self->scope->where : "(none)");
+    urd__task_check_locks(self, 0, "the function given to urd_block");
     urd__scope_forget_task(self);
     self->scope = NULL;
     self->job = NULL;

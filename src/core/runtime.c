@@ -244,6 +244,7 @@ static int run_first(const urd__first_job *first)
     if (self.scope != &urd__rt.root)
         urd__die("the first job returned with the scope opened at %s not joined",
                  self.scope ? self.scope->where : "urd_run");
+    urd__task_check_locks(&self, 0, "the first job");
     if (rc > 0)
         urd__die("the first job returned %d; a job returns 0 or a negative errno", rc);
     int joined = urd_scope_join(&urd__rt.root);

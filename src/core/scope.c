@@ -252,11 +252,13 @@ static void run_unstarted(urd__task *self, urd_scope *s)
     urd__worker *worker = self->worker;
     if (!worker || self->compact || !has_room(self))
         return;
+    unsigned locks = self->locks;
     while (unended(s) != 0) {
         urd__job *job = next_unstarted(worker, s);
         if (!job)
             return;
         urd__task_run_job(self, job);
+        urd__task_check_locks(self, locks, "a job that its join ran");
     }
 }
 

@@ -7,6 +7,9 @@
  */
 #include "core/task.h"
 
+#include <limits.h>
+#include <stdio.h>
+
 #include "base/atomic.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -19,6 +22,7 @@
 #include "core/sanitize.h"
 #include "core/scope.h"
 #include "core/switch.h"
+#include "core/symbol.h"
 
 __thread urd__worker *urd__worker_self __attribute__((tls_model("initial-exec")));
 
@@ -103,6 +107,30 @@ void urd__task_ready(urd__task *task)
     }
 }
 
+/* As "cake.c:12 in bake", or what of it is known. */
+static void name_place(const void *at, char *out, size_t size)
+{
+    urd__symbol symbol = urd__symbol_at((const char *)at - 1); /* behind the call */
+    if (symbol.name && symbol.file)
+        snprintf(out, size, "%s:%d in %s", symbol.file, symbol.line, symbol.name);
+    else if (symbol.name)
+        snprintf(out, size, "%s+%#zx", symbol.name, symbol.offset);
+    else
+        snprintf(out, size, "%p", at);
+}
+
+void urd__task_locks_differ(const urd__task *self, unsigned before, const char *what)
+{
+    enum { PLACE_BYTES = 200 };
+    char place[PLACE_BYTES];
+    unsigned kept = self->locks - before;
+    if (kept > INT_MAX)
+        urd__die("%s gave back a lock that it had not taken", what);
+    name_place(self->locked_at, place, sizeof place);
+    urd__die("%s returned with %u lock%s held; the last it took, at %s", what, kept,
+             kept == 1 ? "" : "s", place);
+}
+
 static void done(urd__job *job, int rc)
 {
     if (job->kind == URD__KIND_FORK)
@@ -130,8 +158,10 @@ void urd__task_run_job(urd__task *self, urd__job *job)
         urd__die("the job returned %d; a job returns 0 or a negative errno", rc);
     if (self->scope != scope)
         urd__die("the job returned with the scope opened at %s not joined", self->scope->where);
-    if (!outer_job)
+    if (!outer_job) { /* else the join that runs it counts */
+        urd__task_check_locks(self, 0, "the job");
         urd__scope_forget_task(self);
+    }
     self->job = outer_job;
     self->scope = outer_scope;
     done(job, rc);

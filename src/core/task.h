@@ -48,6 +48,8 @@ typedef struct urd__task {
     bool rang;                  /* that timer ended the wait; written by who claimed it */
     bool compact;               /* set once: it lies in a slot of compact.c */
     urd_scope *scope;           /* self only: the innermost */
+    unsigned locks;             /* self only: how many it holds */
+    const void *locked_at;      /* self only: the call that took the last of them returns there */
     urd__member member;         /* under member_of->lock */
     urd_scope *member_of;       /* self only: the scope in which cancel finds it, or NULL */
     urd__stack stack;           /* set once */
@@ -88,6 +90,31 @@ bool urd__task_park_thread_until(urd__task *self, int64_t until);
 
 /* Let a parked task, or one about to park, go on.  Exactly once for each park; any thread. */
 void urd__task_ready(urd__task *task);
+
+/* One lock more, taken by a public call that returns to `at`; one less.  By the task that holds it.
+ */
+static inline void urd__task_locked(urd__task *self, const void *at)
+{
+    self->locks++;
+    self->locked_at = at;
+}
+
+static inline void urd__task_unlocked(urd__task *self)
+{
+    self->locks--;
+}
+
+/* What the caller of this function returns to. */
+#define URD__CALLER ((const void *)__builtin_return_address(0))
+
+/* Abort unless the task holds as many locks as before it called `what`, which has returned. */
+__attribute__((noreturn)) void urd__task_locks_differ(const urd__task *self, unsigned before,
+                                                      const char *what);
+static inline void urd__task_check_locks(const urd__task *self, unsigned before, const char *what)
+{
+    if (__builtin_expect(self->locks != before, 0))
+        urd__task_locks_differ(self, before, what);
+}
 
 /* Run a job as part of the calling task, to its end. */
 void urd__task_run_job(urd__task *self, urd__job *job);

@@ -42,10 +42,8 @@ static size_t draw(urd_pool *p, urd_pool_job *job)
     const urd__task *self = urd__task_self();
     size_t ran = 0;
     for (size_t i; (i = urd__add_ar(&job->next, 1)) < job->n; ran++) {
-        int rc = job->fn(job->in + i * job->in_bytes, job->out + i * job->out_bytes);
-        if (rc > 0)
-            urd__die("a job of pool \"%s\" returned %d; it returns 0 or a negative errno", p->name,
-                     rc);
+        int rc = urd__pool_call(self, job->fn, job->in + i * job->in_bytes,
+                                job->out + i * job->out_bytes);
         if (rc == 0 && !is_cancelled(self))
             continue;
         urd__lock(&p->lock);

@@ -10,6 +10,7 @@
 #ifndef URD_POOL_POOL_H
 #define URD_POOL_POOL_H
 
+#include "base/check.h"
 #include "base/list.h"
 #include "core/go.h"
 #include "core/task.h"
@@ -51,6 +52,21 @@ struct urd_pool {
     urd__task **tasks; /* of a crew inside: by worker, under lock */
     struct urd__procs *procs;
 };
+
+/* One element, on the task that calls: its result; aborts if it leaves anything behind. */
+static inline int urd__pool_call(const urd__task *self, urd_pool_fn *fn, const void *in, void *out)
+{
+    const urd_scope *scope = self->scope;
+    unsigned locks = self->locks;
+    int rc = fn(in, out);
+    if (__builtin_expect(rc > 0, 0))
+        urd__die("a job of the pool returned %d; it returns 0 or a negative errno", rc);
+    if (__builtin_expect(self->scope != scope, 0))
+        urd__die("a job of the pool returned with the scope opened at %s not joined",
+                 self->scope->where);
+    urd__task_check_locks(self, locks, "a job of the pool");
+    return rc;
+}
 
 /* Under lock: the next element to hand out.  False: there is none. */
 bool urd__pool_next(urd_pool *p, urd_pool_job **job, size_t *index);

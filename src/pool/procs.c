@@ -62,10 +62,7 @@ struct urd__procs {
 
 static void run_slot(const seat *s, urd__slot *slot)
 {
-    int rc = slot->fn(slot->in, slot->out);
-    if (rc > 0)
-        urd__die("a job of a pool returned %d; it returns 0 or a negative errno", rc);
-    slot->result = rc;
+    slot->result = urd__pool_call(urd__task_self(), slot->fn, slot->in, slot->out);
     urd__ring_done(s->ring, s->index, slot);
 }
 

@@ -182,31 +182,45 @@ __attribute__((noinline)) static int lock_slow(urd_mutex *m, urd__task *self,
 }
 
 /* Inline, so that an uncontended lock is one compare-and-swap and a look at the scope. */
-static inline int lock_as(urd_mutex *m, const urd__mutex_use *use, const void *on)
+static inline int lock_as(urd_mutex *m, const urd__mutex_use *use, const void *on, const void *at)
 {
     urd__task *self = urd__task_self();
     if (self->scope && urd__scope_cancelled(self->scope))
         return -ECANCELED;
     uintptr_t now = urd__load_rlx(&m->owner); /* checked by the swap */
-    if (owner_of(now) || !urd__cas_ar(&m->owner, &now, (uintptr_t)self | now)) /* [mutex] */
-        return lock_slow(m, self, use, on);
-    note_home(m, self);
+    if (owner_of(now) || !urd__cas_ar(&m->owner, &now, (uintptr_t)self | now)) { /* [mutex] */
+        int rc = lock_slow(m, self, use, on);
+        if (rc)
+            return rc;
+    } else {
+        note_home(m, self);
+    }
+    urd__task_locked(self, at);
     return 0;
 }
 
-int urd__mutex_lock_as(urd_mutex *m, const urd__mutex_use *use, const void *on)
+int urd__mutex_lock_as(urd_mutex *m, const urd__mutex_use *use, const void *on, const void *at)
 {
-    return lock_as(m, use, on);
+    return lock_as(m, use, on, at);
 }
 
 int urd_mutex_lock(urd_mutex *m)
 {
-    return lock_as(m, &PLAIN, m);
+    return lock_as(m, &PLAIN, m, URD__CALLER);
+}
+
+bool urd__mutex_trylock(urd_mutex *m, const void *at)
+{
+    urd__task *self = urd__task_self();
+    bool taken = take(m, self, 0);
+    if (taken)
+        urd__task_locked(self, at);
+    return taken;
 }
 
 int urd_mutex_trylock(urd_mutex *m)
 {
-    return take(m, urd__task_self(), 0) ? 0 : -EAGAIN;
+    return urd__mutex_trylock(m, URD__CALLER) ? 0 : -EAGAIN;
 }
 
 /* Under m->lock, by the owner: the waiter who is to be made ready after the lock, or NULL. */
@@ -257,11 +271,12 @@ __attribute__((noinline)) static void unlock_slow(urd_mutex *m, const urd__task 
 
 static inline void unlock_as(urd_mutex *m, const urd__mutex_use *use)
 {
-    const urd__task *self = urd__task_self();
+    urd__task *self = urd__task_self();
     uintptr_t now = urd__load_rlx(&m->owner); /* own stores alone can make it equal */
     bool quick = owner_of(now) == (uintptr_t)self && (now & BITS) != WAITS;
     if (!quick || !urd__cas_ar(&m->owner, &now, now & BITS)) /* U1 [mutex] */
         unlock_slow(m, self, use);
+    urd__task_unlocked(self);
 }
 
 void urd__mutex_unlock_as(urd_mutex *m, const urd__mutex_use *use)
@@ -276,6 +291,7 @@ void urd_mutex_unlock(urd_mutex *m)
 
 void urd__mutex_lock_always(urd_mutex *m, urd__task *self)
 {
+    urd__task_locked(self, self->locked_at); /* it soon will */
     if (spin(m, self, 0))
         return;
     urd__mutex_waiter on_stack, *w = urd__wait_note(self, &on_stack, sizeof on_stack);
@@ -307,6 +323,8 @@ void urd__mutex_queue(urd_mutex *m, urd__mutex_waiter *w)
 
 void urd__mutex_end_queue(urd_mutex *m, urd__mutex_waiter *w)
 {
+    urd__task *self = w->waiter.task;
     int rc = has_turn(m, w) ? 0 : wait_for_turn(m, w, NULL, WOKEN);
     urd__assert(rc == 0); /* no cancel ends it */
+    urd__task_locked(self, self->locked_at);
 }

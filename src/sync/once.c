@@ -20,7 +20,7 @@ int urd_once_run(urd_once *o, urd_fn *fn, void *arg)
         return -ECANCELED;
     if (urd__load_acq(&o->done)) /* [once] */
         return 0;
-    int rc = urd__mutex_lock_as(&o->mutex, &ONCE, o);
+    int rc = urd__mutex_lock_as(&o->mutex, &ONCE, o, URD__CALLER);
     if (rc)
         return rc;
     if (!urd__load_acq(&o->done)) { /* [once] */

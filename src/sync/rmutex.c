@@ -47,7 +47,7 @@ int urd_rmutex_lock(urd_rmutex *r)
         go_deeper(r);
         return 0;
     }
-    int rc = urd__mutex_lock_as(&r->mutex, &RECURSIVE, r);
+    int rc = urd__mutex_lock_as(&r->mutex, &RECURSIVE, r, URD__CALLER);
     if (rc == 0)
         begin(r, self);
     return rc;
@@ -60,10 +60,10 @@ int urd_rmutex_trylock(urd_rmutex *r)
         go_deeper(r);
         return 0;
     }
-    int rc = urd_mutex_trylock(&r->mutex);
-    if (rc == 0)
-        begin(r, self);
-    return rc;
+    if (!urd__mutex_trylock(&r->mutex, URD__CALLER))
+        return -EAGAIN;
+    begin(r, self);
+    return 0;
 }
 
 void urd_rmutex_unlock(urd_rmutex *r)

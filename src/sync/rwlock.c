@@ -50,7 +50,10 @@ static bool enter(urd_rwlock *l)
 
 int urd_rwlock_tryrdlock(urd_rwlock *l)
 {
-    return enter(l) ? 0 : -EAGAIN;
+    if (!enter(l))
+        return -EAGAIN;
+    urd__task_locked(urd__task_self(), URD__CALLER);
+    return 0;
 }
 
 static int queue_to_read(urd_rwlock *l, urd__task *self)
@@ -77,7 +80,10 @@ int urd_rwlock_rdlock(urd_rwlock *l)
     urd__task *self = urd__task_self();
     if (self->scope && urd__scope_cancelled(self->scope))
         return -ECANCELED;
-    return enter(l) ? 0 : queue_to_read(l, self);
+    int rc = enter(l) ? 0 : queue_to_read(l, self);
+    if (rc == 0)
+        urd__task_locked(self, URD__CALLER);
+    return rc;
 }
 
 /* A writer is there, and no reader any more. */
@@ -101,6 +107,7 @@ void urd_rwlock_rdunlock(urd_rwlock *l)
     uintptr_t before = urd__sub_ar(&l->state, READER); /* R1 [rwlock] */
     if (before < READER)
         urd__die("urd_rwlock_rdunlock: the lock is not held for reading");
+    urd__task_unlocked(urd__task_self());
     if (drained(before - READER))
         wake_writer(l);
 }
@@ -142,7 +149,7 @@ static int wait_for_readers(urd_rwlock *l)
 
 int urd_rwlock_wrlock(urd_rwlock *l)
 {
-    int rc = urd__mutex_lock_as(&l->writers, &WRITE, l);
+    int rc = urd__mutex_lock_as(&l->writers, &WRITE, l, URD__CALLER);
     uintptr_t none = 0;
     if (rc || urd__cas_ar(&l->state, &none, WRITER)) /* [rwlock] */
         return rc;
@@ -154,10 +161,11 @@ int urd_rwlock_wrlock(urd_rwlock *l)
 
 int urd_rwlock_trywrlock(urd_rwlock *l)
 {
-    int rc = urd_mutex_trylock(&l->writers);
     uintptr_t none = 0;
-    if (rc || urd__cas_ar(&l->state, &none, WRITER)) /* [rwlock] */
-        return rc;
+    if (!urd__mutex_trylock(&l->writers, URD__CALLER))
+        return -EAGAIN;
+    if (urd__cas_ar(&l->state, &none, WRITER)) /* [rwlock] */
+        return 0;
     urd__mutex_unlock_as(&l->writers, &WRITE);
     return -EAGAIN;
 }

@@ -336,6 +336,24 @@ static void leave_open(void)
     test_run(block_and_leave_open);
 }
 
+static urd_mutex kept;
+
+static int keep_a_lock(void *arg)
+{
+    (void)arg;
+    return urd_mutex_lock(&kept);
+}
+
+static int block_and_keep_a_lock(void *arg)
+{
+    return urd_block(keep_a_lock, arg);
+}
+
+static void keep_locked(void)
+{
+    test_run(block_and_keep_a_lock);
+}
+
 static int block_on_no_lane(void *arg)
 {
     (void)arg;
@@ -351,5 +369,6 @@ TEST(misuse_aborts_with_a_message)
 {
     CHECK_ABORTS(leave_open, "the function given to urd_block returned with the scope opened at "
                              "open.c:1 not joined");
+    CHECK_ABORTS(keep_locked, "the function given to urd_block returned with 1 lock held");
     CHECK_ABORTS(no_lane, "urd_block_on: there is no lane 3");
 }

@@ -113,3 +113,52 @@ TEST(a_map_on_tasks_keeps_neither_others_nor_deadlines_from_the_worker)
     urd_config one = {.workers = 1, .processes = URD_PROCESSES_NONE};
     test_run_with(&one, beside_a_map, NULL);
 }
+
+static urd_mutex kept;
+
+static int keep_a_lock(const void *in, void *out)
+{
+    (void)in, (void)out;
+    return urd_mutex_lock(&kept);
+}
+
+static int leave_open(const void *in, void *out)
+{
+    (void)in;
+    urd_scope_open_at(out, "open.c:1");
+    return 0;
+}
+
+static int give_2(const void *in, void *out)
+{
+    (void)in, (void)out;
+    return 2;
+}
+
+static urd_pool_fn *misuse;
+static urd_scope left;
+
+static int misuses(void *arg)
+{
+    (void)arg;
+    urd_pool *p = open_pool(URD_TASK, NULL);
+    urd_pool_job job;
+    CHECK_EQ(urd_pool_submit(&job, p, misuse, NULL, 0, &left, sizeof left), 0);
+    CHECK_EQ(urd_pool_wait(&job), 0);
+    return urd_pool_close(p);
+}
+
+static void run_misuse(void)
+{
+    test_run(misuses);
+}
+
+TEST(a_job_that_leaves_something_behind_aborts)
+{
+    misuse = keep_a_lock;
+    CHECK_ABORTS(run_misuse, "a job of the pool returned with 1 lock held");
+    misuse = leave_open;
+    CHECK_ABORTS(run_misuse, "returned with the scope opened at open.c:1 not joined");
+    misuse = give_2;
+    CHECK_ABORTS(run_misuse, "a job of the pool returned 2; it returns 0 or a negative errno");
+}

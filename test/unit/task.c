@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "core/symbol.h"
+#include "core/worker.h"
 #include "runs.h"
 
 static int ended; /* atomic */
@@ -253,6 +255,152 @@ TEST(a_job_that_returns_with_an_open_scope_aborts_naming_both_places)
     CHECK_ABORTS(task_leaves_open, "started at started.c:7");
     CHECK_ABORTS(thread_leaves_open, "scope opened at opened.c:3 not joined");
     CHECK_ABORTS(first_leaves_open, "returned with the scope opened at opened.c:3 not joined");
+}
+
+static urd_mutex kept;
+
+static int keeps_a_lock(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(urd_mutex_lock(&kept), 0);
+    return 0;
+}
+
+/* On the stack of the one that joins, or on its own. */
+static int lets_a_join_keep_a_lock(void *arg)
+{
+    return spawn_one(URD_TASK, keeps_a_lock, arg);
+}
+
+static int lets_a_task_keep_a_lock(void *arg)
+{
+    urd_scope s;
+    urd_scope_open(&s);
+    CHECK_EQ(urd_go_at(&s, keeps_a_lock, arg, "started.c:7"), 0);
+    CHECK_EQ(urd_sleep(1), 0);
+    return urd_scope_join(&s);
+}
+
+static int lets_a_thread_keep_a_lock(void *arg)
+{
+    return spawn_one(URD_THREAD, keeps_a_lock, arg);
+}
+
+static void join_keeps_a_lock(void)
+{
+    test_run(lets_a_join_keep_a_lock);
+}
+
+static void task_keeps_a_lock(void)
+{
+    test_run(lets_a_task_keep_a_lock);
+}
+
+static void thread_keeps_a_lock(void)
+{
+    test_run(lets_a_thread_keep_a_lock);
+}
+
+static void first_keeps_a_lock(void)
+{
+    test_run(keeps_a_lock);
+}
+
+static int gives_it_back(void *arg)
+{
+    (void)arg;
+    urd_mutex_unlock(&kept);
+    return 0;
+}
+
+/* On the stack of the one that joins, whose lock it is. */
+static int has_it_given_back(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(urd_mutex_lock(&kept), 0);
+    return spawn_one(URD_TASK, gives_it_back, NULL);
+}
+
+static void another_gives_it_back(void)
+{
+    test_run(has_it_given_back);
+}
+
+TEST(a_job_that_returns_with_a_lock_held_aborts_naming_the_call_that_took_it)
+{
+    CHECK_ABORTS(task_keeps_a_lock, "the job returned with 1 lock held; the last it took, at ");
+    CHECK_ABORTS(task_keeps_a_lock, "started at started.c:7");
+    CHECK_ABORTS(thread_keeps_a_lock, "the job returned with 1 lock held");
+    CHECK_ABORTS(first_keeps_a_lock, "the first job returned with 1 lock held");
+    CHECK_ABORTS(join_keeps_a_lock, "a job that its join ran returned with 1 lock held");
+    CHECK_ABORTS(another_gives_it_back, "a job that its join ran gave back a lock");
+    const void *at = __extension__(const void *) keeps_a_lock;
+    if (urd__symbol_at(at).file) /* there is debug information */
+        CHECK_ABORTS(first_keeps_a_lock, " in keeps_a_lock");
+    urd__symbols_close();
+}
+
+static int holds(void)
+{
+    return (int)urd__task_self()->locks;
+}
+
+static bool is_true(void *arg)
+{
+    (void)arg;
+    return true;
+}
+
+static int signals(void *arg)
+{
+    urd_cond_signal(arg, 1);
+    return 0;
+}
+
+static int locks_of_every_kind(void *arg)
+{
+    (void)arg;
+    static urd_mutex m;
+    static urd_rmutex r;
+    static urd_rwlock l;
+    static urd_cond c;
+    CHECK_EQ(urd_mutex_lock(&m), 0);
+    CHECK_EQ(urd_mutex_trylock(&m), -EAGAIN);
+    CHECK_EQ(urd_rmutex_lock(&r), 0);
+    CHECK_EQ(urd_rmutex_trylock(&r), 0); /* which is one with the above */
+    CHECK_EQ(urd_rwlock_rdlock(&l), 0);
+    CHECK_EQ(urd_rwlock_tryrdlock(&l), 0);
+    CHECK_EQ(urd_rwlock_trywrlock(&l), -EAGAIN);
+    CHECK_EQ(holds(), 4);
+    urd_rwlock_rdunlock(&l);
+    urd_rwlock_rdunlock(&l);
+    CHECK_EQ(urd_rwlock_wrlock(&l), 0);
+    urd_rmutex_unlock(&r);
+    urd_rmutex_unlock(&r);
+    CHECK_EQ(holds(), 2);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, signals, &c);
+    CHECK_EQ(urd_cond_wait(&c, &m), 0);
+    CHECK_EQ(urd_cond_wait_for(&c, &m, is_true, NULL), 0);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(holds(), 2);
+    urd_rwlock_wrunlock(&l);
+    urd_mutex_unlock(&m);
+    CHECK_EQ(holds(), 0);
+    urd_scope_open(&s);
+    urd_scope_cancel(&s, 0);
+    CHECK_EQ(urd_mutex_lock(&m), -ECANCELED);
+    CHECK_EQ(urd_rwlock_rdlock(&l), -ECANCELED);
+    CHECK_EQ(urd_rwlock_wrlock(&l), -ECANCELED);
+    CHECK_EQ(urd_scope_join(&s), -ECANCELED);
+    CHECK_EQ(holds(), 0);
+    return 0;
+}
+
+TEST(a_lock_of_any_kind_counts_as_held_until_it_is_given_back)
+{
+    test_run(locks_of_every_kind);
 }
 
 static int forks_and_returns(void *arg)
