@@ -69,6 +69,10 @@ typedef struct urd_config {
                                 named on stderr, with its stack [URD_WATCHDOG_MS, 1 to 3600000] */
     bool sigquit;            /* SIGQUIT writes the report of urd_dump to stderr, and the program
                                 goes on [URD_SIGQUIT=1 or 0] */
+    bool debug_locks;        /* who begins to wait for a lock looks whether that closes a ring of
+                                locks; it is named on stderr, with the stacks, also when other jobs
+                                go on; a wait for a lock then costs some system calls
+                                [URD_DEBUG=locks or off] */
     urd_io io;               /* how tasks wait for I/O [URD_IO=epoll, uring or auto] */
     urd_interrupt interrupt; /* Ctrl-C; what the program handles or ignores itself stays so
                                 [URD_INTERRUPT=cancel, term or off] */

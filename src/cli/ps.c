@@ -245,7 +245,7 @@ static bool print_json(const urd__report *report, const options *o, int rings)
 static int show(const urd__report *report, const options *o)
 {
     urd__out out = {0};
-    int rings = urd__report_cycles(report, &out);
+    int rings = urd__report_cycles(report, false, &out);
     bool written = true;
     if (o->form == TREE)
         urd__report_tree(report, &out);

@@ -127,7 +127,7 @@ static int read_environment(urd_config *c)
     uint64_t workers = (uint64_t)c->workers, stack_bytes = c->stack_bytes;
     uint64_t shared_bytes = c->shared_bytes, compact_bytes = c->compact_bytes, grace_ms = 0;
     uint64_t watchdog_ms = (uint64_t)c->watchdog_ms;
-    int sigquit = c->sigquit;
+    int sigquit = c->sigquit, debug_locks = c->debug_locks;
     int is_virtual = c->virtual_clock, none = c->processes == URD_PROCESSES_NONE, io = (int)c->io;
     int deadlock = (int)c->deadlock, interrupt = (int)c->interrupt;
     int rc = number_from("URD_WORKERS", 1, WORKERS_MAX, &workers);
@@ -157,8 +157,11 @@ static int read_environment(urd_config *c)
         rc = number_from("URD_WATCHDOG_MS", 1, WATCHDOG_MS_MAX, &watchdog_ms);
     if (!rc)
         rc = word_from("URD_SIGQUIT", "0", "1", &sigquit);
+    if (!rc)
+        rc = word_from("URD_DEBUG", "off", "locks", &debug_locks);
     c->watchdog_ms = (int)watchdog_ms;
     c->sigquit = sigquit;
+    c->debug_locks = debug_locks;
     c->deadlock = (urd_deadlock)deadlock;
     c->io = (urd_io)io;
     c->interrupt = (urd_interrupt)interrupt;

@@ -35,6 +35,8 @@
  * round trip between two tasks. */
 #define INLINE __attribute__((always_inline)) static inline
 
+void (*urd__wait_watch)(urd__task *self);
+
 static unsigned state_of(uint64_t word)
 {
     return (unsigned)(word % URD__WAIT_STATES);
@@ -119,6 +121,8 @@ INLINE int end(urd__task *self)
 {
     if (cancelled_meanwhile(self))
         return -ECANCELED;
+    if (__builtin_expect(urd__wait_watch != NULL, 0))
+        urd__wait_watch(self);
     urd__task_park(self);
     return outcome(self);
 }

@@ -73,6 +73,10 @@ typedef enum urd__reason {
         URD__REASON_COUNT
 } urd__reason;
 
+/* Called, where it is set, by each task that has begun a wait and is about to sleep.  Set while no
+ * job runs.  Must not wait. */
+extern void (*urd__wait_watch)(urd__task *self);
+
 /* On the waiter's stack, or in its urd_op; in urd/base.h. */
 typedef struct urd__waiter urd__waiter;
 

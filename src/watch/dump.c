@@ -66,7 +66,7 @@ void urd__dump_all(const urd__report *report, void *unused, urd__out *out)
     (void)unused;
     urd__out_print(out, "urd: report of %s (process %d), %zu workers\n", urd__rt.name,
                    (int)urd__os_pid(), report->view->nworkers);
-    urd__report_cycles(report, out);
+    urd__report_cycles(report, false, out); /* the stacks are in the tree */
     urd__report_tree(report, out);
 }
 

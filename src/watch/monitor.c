@@ -21,6 +21,7 @@
 #include "base/os.h"
 #include "core/runtime.h"
 #include "watch/dump.h"
+#include "watch/knot.h"
 #include "watch/quiet.h"
 #include "watch/watchdog.h"
 
@@ -154,6 +155,7 @@ void urd__monitor_start(const urd_config *config)
     monitor.config = *config;
     urd__store_rel(&monitor.asked, 0);
     urd__quiet = config->deadlock == URD_DEADLOCK_OFF ? NULL : stands_still;
+    urd__knot_watch(config->debug_locks);
     bool wanted = config->watchdog_ms > 0 || config->sigquit;
     if (wanted && need_thread())
         urd__say("urd_run: there is no thread to be had for the watchdog and SIGQUIT");
@@ -166,6 +168,7 @@ void urd__monitor_start(const urd_config *config)
 void urd__monitor_stop(void)
 {
     urd__quiet = NULL;
+    urd__knot_watch(false);
     if (monitor.config.sigquit)
         urd__os_signal_action(SIGQUIT, &quit_before, NULL);
     urd__lock(&monitor.lock);

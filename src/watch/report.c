@@ -13,11 +13,10 @@
 #include "base/os.h"
 #include "core/job.h"
 #include "core/wait.h"
+#include "watch/knot.h"
 #include "watch/reason.h"
 
-enum { NODES_PRINTED_MAX = 2000, NAMED_MAX = 3, RING_MAX = 64 };
-
-static const uintptr_t OWNER_BITS = 7; /* of the word of a mutex: more than it uses */
+enum { NODES_PRINTED_MAX = 2000, NAMED_MAX = 3, RINGS_PRINTED_MAX = 10 };
 
 /* Append to a text of a fixed size. */
 __attribute__((format(printf, 3, 4))) static void append(char *out, size_t size, const char *format,
@@ -103,25 +102,6 @@ static void append_company(const urd__report *report, const urd__view_task *self
         append(out, size, " and %d more", n - NAMED_MAX);
 }
 
-static uintptr_t owner_of(const urd__report *report, const urd__view_task *task)
-{
-    static const struct {
-        int reason;
-        enum urd__layout_id owner;
-    } locks[] = {{URD__ON_MUTEX, URD__AT_MUTEX_OWNER},
-                 {URD__ON_RMUTEX, URD__AT_RMUTEX_OWNER},
-                 {URD__ON_RWLOCK_READ, URD__AT_RWLOCK_OWNER},
-                 {URD__ON_RWLOCK_WRITE, URD__AT_RWLOCK_OWNER},
-                 {URD__ON_ONCE, URD__AT_ONCE_OWNER}};
-    for (size_t i = 0; task->state == URD__WAITS && i < sizeof locks / sizeof *locks; i++) {
-        if (locks[i].reason != task->reason)
-            continue;
-        uintptr_t owner = urd__view_field(report->view, task->on, locks[i].owner) & ~OWNER_BITS;
-        return owner == task->at ? 0 : owner; /* a writer has its turn, and waits for readers */
-    }
-    return 0;
-}
-
 /* Of a read-write lock, which keeps a count of readers and no names. */
 static unsigned long readers_of(const urd__report *report, const urd__view_task *task)
 {
@@ -134,7 +114,7 @@ static unsigned long readers_of(const urd__report *report, const urd__view_task 
 static void append_lock(const urd__report *report, const urd__view_task *task, char *out,
                         size_t size)
 {
-    uintptr_t owner = owner_of(report, task);
+    uintptr_t owner = urd__knot_owner(report->view, task);
     unsigned long readers = readers_of(report, task);
     append_variable(report, task->on, out, size);
     if (readers)
@@ -250,11 +230,19 @@ static urd__symbol symbol_of(const urd__report *report, uint64_t pc, bool innerm
     return symbol;
 }
 
+/* Also one that has begun a wait and is about to sleep: its saved context is an old one. */
+static bool runs_now(const urd__view *view, const urd__view_task *task)
+{
+    const urd__view_worker *worker = task->worker < 0 ? NULL : &view->workers[task->worker];
+    return task->state == URD__RUNS || task->is_thread ||
+           (worker && worker->current == task->at && !worker->parked);
+}
+
 void urd__report_frames_of(const urd__report *report, const urd__view_task *task,
                            urd__report_frames *frames)
 {
     frames->n = 0;
-    bool sampled = task->state == URD__RUNS || task->is_thread;
+    bool sampled = runs_now(report->view, task);
     urd__sample *sample = sampled && report->sample ? urd__os_alloc(sizeof *sample) : NULL;
     if (sampled && !(sample && report->sample(report->sample_arg, task->thread, sample))) {
         urd__os_free(sample);
@@ -401,42 +389,62 @@ void urd__report_tree(const urd__report *report, urd__out *out)
 
 /* ---- rings of locks ---- */
 
-/* From the task along owners; true if it comes back to it, and it is the first of that ring. */
-static int ring_from(const urd__report *report, const urd__view_task *first,
-                     const urd__view_task **ring)
+/* Is it found from here, and not from another of it as well? */
+static bool is_first_of(const urd__view_task *ring, int n)
 {
-    int n = 0;
-    const urd__view_task *task = first;
-    while (task && n < RING_MAX) {
-        ring[n++] = task;
-        uintptr_t owner = owner_of(report, task);
-        task = owner ? urd__view_task_at(report->view, owner) : NULL;
-        if (task == first)
-            return n;
-        if (task < first) /* that one's turn has been, or it does not lead back */
-            return 0;
-    }
-    return 0;
+    if (urd__knot_by_scope(&ring[n - 1]))
+        return true; /* it begins inside that scope */
+    for (int i = 1; i < n; i++)
+        if (ring[i].at < ring[0].at)
+            return false;
+    return true;
 }
 
-int urd__report_cycles(const urd__report *report, urd__out *out)
+static void print_link(const urd__report *report, const urd__view_task *link, urd__out *out)
+{
+    const urd__view_task *task = urd__view_task_at(report->view, link->at);
+    const urd__view_job *job = task ? urd__view_job_at(report->view, task->job) : NULL;
+    char words[URD__WORDS_BYTES] = "", where[URD__NAME_BYTES] = "";
+    append_task(report, link->at, words, sizeof words);
+    if (job)
+        urd__view_string(report->view, job->where, where, sizeof where);
+    if (where[0])
+        append(words, sizeof words, ", started at %s,", where);
+    append(words, sizeof words, " waits for ");
+    size_t used = strlen(words);
+    urd__report_wait(report, link, words + used, sizeof words - used);
+    urd__out_print(out, "  %s\n", words);
+}
+
+static void print_ring(const urd__report *report, const urd__view_task *ring, int n, bool stacks,
+                       urd__out *out)
+{
+    urd__out_print(out, "a ring of locks: nobody in it can go on\n");
+    for (int i = 0; i < n; i++) {
+        print_link(report, &ring[i], out);
+        const urd__view_task *task = urd__view_task_at(report->view, ring[i].at);
+        if (stacks && task)
+            urd__report_stack(report, task, "      ", out);
+    }
+    if (!urd__knot_by_scope(&ring[n - 1]))
+        return;
+    char words[URD__WORDS_BYTES] = "";
+    append_task(report, ring[0].at, words, sizeof words);
+    urd__out_print(out, "  and %s is one of these jobs\n", words);
+}
+
+int urd__report_cycles(const urd__report *report, bool stacks, urd__out *out)
 {
     int rings = 0;
     for (size_t i = 0; i < report->view->ntasks; i++) {
-        const urd__view_task *ring[RING_MAX];
-        int n = ring_from(report, &report->view->tasks[i], ring);
-        if (n == 0)
-            continue;
-        rings++;
-        urd__out_print(out, "a ring of locks: nobody in it can go on\n");
-        for (int k = 0; k < n; k++) {
-            char words[URD__WORDS_BYTES] = "";
-            append_task(report, ring[k]->at, words, sizeof words);
-            append(words, sizeof words, " waits for ");
-            size_t used = strlen(words);
-            urd__report_wait(report, ring[k], words + used, sizeof words - used);
-            urd__out_print(out, "  %s\n", words);
-        }
+        urd__view_task ring[URD__KNOT_MAX];
+        const urd__view_task *first = &report->view->tasks[i];
+        int n = urd__knot_owner(report->view, first) ? urd__knot_from(report->view, first->at, ring)
+                                                     : 0;
+        if (n > 0 && is_first_of(ring, n) && rings++ < RINGS_PRINTED_MAX)
+            print_ring(report, ring, n, stacks, out);
     }
+    if (rings > RINGS_PRINTED_MAX)
+        urd__out_print(out, "... and %d more rings\n", rings - RINGS_PRINTED_MAX);
     return rings;
 }

@@ -25,8 +25,8 @@ enum { URD__NAME_BYTES = 128, URD__WORDS_BYTES = 512 };
 
 void urd__report_tree(const urd__report *report, urd__out *out);
 
-/* Locks whose holders wait for each other; how many rings there are. */
-int urd__report_cycles(const urd__report *report, urd__out *out);
+/* Locks whose holders wait for each other; how many rings there are.  `stacks`: print them, too. */
+int urd__report_cycles(const urd__report *report, bool stacks, urd__out *out);
 
 /* One task with its stack, for the watchdog. */
 void urd__report_stack(const urd__report *report, const urd__view_task *task, const char *indent,

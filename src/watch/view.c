@@ -196,9 +196,10 @@ static bool resolve(urd__view *view)
            view->offset[URD__AT_TASK_STATES];
 }
 
-static int read_layout(urd__view *view, uintptr_t at)
+int urd__view_peek(urd__view *view, pid_t pid, uintptr_t layout)
 {
-    int rc = urd__os_read_memory(view->pid, at, &view->layout, sizeof view->layout);
+    *view = (urd__view){.pid = pid};
+    int rc = urd__os_read_memory(view->pid, layout, &view->layout, sizeof view->layout);
     if (rc)
         return rc;
     bool known = memcmp(view->layout.magic, urd__layout_own.magic, sizeof view->layout.magic) == 0;
@@ -251,10 +252,28 @@ static uintptr_t add_job(urd__view *view, uintptr_t at, int task, bool inner)
     return task < 0 ? 0 : number_in(view, copy, URD__AT_JOB_NEXT);
 }
 
-static void set_state(const urd__view *view, urd__view_task *task, uint64_t wait)
+/* Of the bytes of a task. */
+static bool read_wait(const urd__view *view, const void *copy, urd__view_task *task)
+{
+    task->wait = number_in(view, copy, URD__AT_TASK_WAIT);
+    task->reason = (int)number_in(view, copy, URD__AT_TASK_REASON);
+    task->on = number_in(view, copy, URD__AT_TASK_ON);
+    return task->wait % view->offset[URD__AT_TASK_STATES] == view->offset[URD__AT_TASK_WAITING];
+}
+
+bool urd__view_wait(const urd__view *view, uintptr_t at, urd__view_task *out)
+{
+    unsigned char copy[STRUCT_BYTES_MAX];
+    if (urd__os_read_memory(view->pid, at, copy, view->bytes[URD__AT_TASK]) != 0)
+        return false;
+    *out = (urd__view_task){.at = at, .state = URD__WAITS};
+    return read_wait(view, copy, out);
+}
+
+static void set_state(const urd__view *view, urd__view_task *task, bool waits)
 {
     const urd__view_worker *worker = task->worker < 0 ? NULL : &view->workers[task->worker];
-    if (wait % view->offset[URD__AT_TASK_STATES] == view->offset[URD__AT_TASK_WAITING])
+    if (waits)
         task->state = URD__WAITS;
     else if (!worker || (worker->current == task->at && !worker->parked))
         task->state = URD__RUNS;
@@ -266,8 +285,7 @@ static void set_state(const urd__view *view, urd__view_task *task, uint64_t wait
 static void add_task(urd__view *view, uintptr_t at, const void *copy, urd__view_task task)
 {
     task.at = at;
-    task.reason = (int)number_in(view, copy, URD__AT_TASK_REASON);
-    task.on = number_in(view, copy, URD__AT_TASK_ON);
+    bool waits = read_wait(view, copy, &task);
     task.since = (int64_t)number_in(view, copy, URD__AT_TASK_SINCE);
     task.context = number_in(view, copy, URD__AT_TASK_CONTEXT);
     task.low = number_in(view, copy, URD__AT_TASK_LOW);
@@ -283,7 +301,7 @@ static void add_task(urd__view *view, uintptr_t at, const void *copy, urd__view_
     if (number_in(view, copy, URD__AT_TASK_COMPACT) &&
         pointer(view, worker, URD__AT_WORKER_INSIDE) != at)
         task.copied = at - view->offset[URD__AT_COMPACT_NOTE];
-    set_state(view, &task, number_in(view, copy, URD__AT_TASK_WAIT));
+    set_state(view, &task, waits);
     size_t index = view->ntasks;
     ADD(view, tasks, task_room, task_at, task);
     if (view->ntasks == index)
@@ -497,8 +515,7 @@ static void read_all(urd__view *view)
 
 int urd__view_open(urd__view *view, pid_t pid, uintptr_t layout)
 {
-    *view = (urd__view){.pid = pid};
-    int rc = read_layout(view, layout);
+    int rc = urd__view_peek(view, pid, layout);
     if (rc)
         return rc;
     uintptr_t runtime = (uintptr_t)view->layout.runtime;
@@ -521,8 +538,8 @@ static bool stands_still(urd__view *view, uintptr_t at, urd__view_task task)
 
 bool urd__view_moves(pid_t pid, uintptr_t layout)
 {
-    urd__view view = {.pid = pid};
-    if (read_layout(&view, layout) != 0)
+    urd__view view;
+    if (urd__view_peek(&view, pid, layout) != 0)
         return true;
     uintptr_t root = (uintptr_t)view.layout.runtime + view.offset[URD__AT_RUNTIME_ROOT];
     return !stands_still(&view, pointer(&view, root, URD__AT_SCOPE_OWNER), (urd__view_task){0}) ||

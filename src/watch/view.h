@@ -26,7 +26,8 @@ typedef struct urd__view_task {
     int worker;     /* index, or -1 */
     pid_t thread;   /* the kernel's number of the thread it runs on */
     urd__view_state state;
-    int reason; /* of a wait */
+    uint64_t wait; /* its word: see wait.h */
+    int reason;    /* of a wait */
     uintptr_t on;
     int64_t since;
     uintptr_t context;   /* of a task that does not run: where it goes on */
@@ -84,6 +85,13 @@ typedef struct urd__view {
  * library that this one does not know, -ENOMEM, -EPERM, -ESRCH, -EFAULT. */
 int urd__view_open(urd__view *view, pid_t pid, uintptr_t layout);
 void urd__view_close(urd__view *view);
+
+/* Only so far that the two below can be asked; nothing to close.  Errors as above. */
+int urd__view_peek(urd__view *view, pid_t pid, uintptr_t layout);
+
+/* What the task at `at` waits for now: `at`, `state`, `wait`, `reason` and `on` of it.  False: it
+ * does not wait. */
+bool urd__view_wait(const urd__view *view, uintptr_t at, urd__view_task *out);
 
 /* Does any task or thread job not wait, or wait for something that may come from outside?  Without
  * reading more than it takes to find one. */

@@ -111,7 +111,9 @@ TEST(variables_win_over_fields)
     set("URD_DEADLOCK", "strict");
     set("URD_IO", "epoll");
     set("URD_INTERRUPT", "term");
+    set("URD_DEBUG", "locks");
     accept();
+    CHECK(got.debug_locks);
     CHECK_EQ(got.deadlock, URD_DEADLOCK_STRICT);
     CHECK_EQ(got.workers, 7);
     CHECK_EQ(got.stack_bytes, 16384);

@@ -46,7 +46,7 @@ TEST(the_tree_says_what_each_waits_for_and_who_holds_it)
 static void see_ring(const urd__report *report, void *arg, urd__out *out)
 {
     (void)arg;
-    CHECK_EQ(urd__report_cycles(report, out), 1);
+    CHECK_EQ(urd__report_cycles(report, false, out), 1);
     CHECK_CONTAINS(out->text, "a ring of locks: nobody in it can go on\n");
     const char *first = strstr(out->text, "waits for mutex");
     CHECK(first);
@@ -82,7 +82,7 @@ static int wants(void *arg)
 static void see_no_ring(const urd__report *report, void *arg, urd__out *out)
 {
     (void)arg;
-    CHECK_EQ(urd__report_cycles(report, out), 0);
+    CHECK_EQ(urd__report_cycles(report, false, out), 0);
     CHECK(!out->text);
 }
 
@@ -245,7 +245,7 @@ static void see_readers(const urd__report *report, void *arg, urd__out *out)
     CHECK_CONTAINS(out->text, "waits for writing under rwlock 0x");
     CHECK_CONTAINS(out->text, "held by 2 readers, for "); /* the writer whose turn it is */
     CHECK_CONTAINS(out->text, "held by 2 readers; the next writer is job ");
-    CHECK_EQ(urd__report_cycles(report, out), 0);
+    CHECK_EQ(urd__report_cycles(report, false, out), 0);
 }
 
 static int readers(void *arg)
@@ -309,7 +309,7 @@ static int write_then_recursive(void *arg)
 static void see_mixed_ring(const urd__report *report, void *arg, urd__out *out)
 {
     (void)arg;
-    CHECK_EQ(urd__report_cycles(report, out), 1);
+    CHECK_EQ(urd__report_cycles(report, false, out), 1);
     CHECK_CONTAINS(out->text, "waits for recursive mutex");
     CHECK_CONTAINS(out->text, "waits for writing under rwlock");
 }
