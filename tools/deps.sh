@@ -44,6 +44,9 @@ gcc                   has gcc && compiles gcc stdio.h -fsanitize=address,undefin
 clang                 has clang && compiles clang stdio.h
 clang-format          has clang-format
 clang-tidy            has clang-tidy
+libhttp-parser-dev    compiles cc http_parser.h -lhttp_parser
+curl                  has curl
+wrk                   has wrk
 cmake                 has cmake
 gdb                   has gdb
 mandoc                has mandoc
