@@ -29,17 +29,19 @@ python3               has python3
 libjansson-dev        compiles cc jansson.h -ljansson
 libdw-dev             compiles cc elfutils/libdwfl.h
 liburing-dev          compiles cc liburing.h -luring
+libssl-dev            compiles cc openssl/ssl.h -lssl -lcrypto
 END
 }
 
-demo_table() {
+demo_table() { # which hashes files with OpenSSL
     build_table
-    echo 'libssl-dev            compiles cc openssl/evp.h -lcrypto'
 }
 
 test_table() {
     demo_table
     cat <<'END'
+openssl               has openssl
+curl                  has curl
 gcc                   has gcc && compiles gcc stdio.h -fsanitize=address,undefined
 clang                 has clang && compiles clang stdio.h
 clang-format          has clang-format

@@ -53,7 +53,8 @@ FRAGMENT_FLAGS = ["-D_GNU_SOURCE", "-Wno-unused-variable", "-Wno-unused-function
                   "-Wno-unused-parameter", "-Wno-unused-value", "-Wno-unused-but-set-variable"]
 WORD = re.compile(r"\b(?:urd|URD)_(?!_)\w+")
 HEADERS = "".join(f"#include <{name}.h>\n" for name in
-                  ("errno", "signal", "stdatomic", "stdio", "stdlib", "string", "unistd", "urd"))
+                  ("errno", "signal", "stdatomic", "stdio", "stdlib", "string", "unistd", "urd",
+                   "urd_tls"))
 
 
 @dataclass
@@ -316,7 +317,7 @@ def header_names(include):
                 text += opened.read()
         return text
 
-    text = read("urd.h") + read("urd/*.h")
+    text = read("urd.h") + read("urd/*.h") + read("urd_tls.h")
     everything = text + read("urd_compare.h")
     functions = set(re.findall(r"\b(urd_[a-z_]+?)(?:_at)?\(", re.sub(r"/\*.*?\*/", "", text,
                                                                      flags=re.S)))
@@ -398,7 +399,8 @@ def self_test(options):
             '    puts("a\\e\\e");\n}\n.Ed\n.\\" output\n.Bd -literal\n%s\n.Ed\n')
     with tempfile.TemporaryDirectory() as directory:
         options.include, options.lib = directory, "-lm"
-        open(os.path.join(directory, "urd.h"), "w", encoding="utf-8").close()
+        for header in ("urd.h", "urd_tls.h"):
+            open(os.path.join(directory, header), "w", encoding="utf-8").close()
         failed = total = 0
         for name, text, should in ([("t.md", text, should) for should, text in cases] +
                                    [("t.3", page % "a\\e", True), ("t.3", page % "b", False)]):

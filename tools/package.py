@@ -30,6 +30,27 @@ int main(void)
     return 0;
 }
 """
+TLS_PROGRAM = """#include <stdio.h>
+#include <urd_tls.h>
+
+static int job(void *arg)
+{
+    urd_tls_context *c;
+    int rc = urd_tls_context_open(&c, URD_TLS_CLIENT);
+    if (rc == 0)
+        urd_tls_context_close(c);
+    *(int *)arg = 42;
+    return rc;
+}
+
+int main(void)
+{
+    int answer = 0;
+    int rc = urd_run(NULL, job, &answer);
+    printf("%d %d\\n", rc, answer);
+    return 0;
+}
+"""
 CMAKE = """cmake_minimum_required(VERSION 3.13)
 project(consumer C)
 find_package(urdume {version} REQUIRED)
@@ -37,6 +58,12 @@ foreach(kind urdume static)
     add_executable(with_${{kind}} main.c)
     target_link_libraries(with_${{kind}} urdume::${{kind}})
 endforeach()
+if(TARGET urdume::tls)
+    foreach(kind tls tls_static)
+        add_executable(with_${{kind}} tls.c)
+        target_link_libraries(with_${{kind}} urdume::${{kind}})
+    endforeach()
+endif()
 """
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Wundef", "-Wconversion", "-Werror"]
 
@@ -54,6 +81,8 @@ class Package:
         os.environ["PKG_CONFIG_PATH"] = os.path.join(self.library, "pkgconfig")
         os.environ["LD_LIBRARY_PATH"] = self.library
         self.main = self.write("main.c", PROGRAM)
+        self.tls = self.write("tls.c", TLS_PROGRAM)
+        self.has_tls = os.path.exists(os.path.join(self.library, "liburdume-tls.so"))
 
     def find(self, name, parents=0):
         for folder, _, names in os.walk(os.path.join(self.folder, "root")):
@@ -128,12 +157,27 @@ def check_pkg_config_static(package):
     package.answers(os.path.join(package.folder, "static"))
 
 
+def check_pkg_config_tls(package):
+    """With it comes OpenSSL, and only with it."""
+    if not package.has_tls:
+        return
+    flags = package.run(["pkg-config", "--cflags", "--libs", "urdume-tls"]).split()
+    package.run(["gcc", "-std=c11", *STRICT, package.tls, "-o", "tls", *flags])
+    package.answers(os.path.join(package.folder, "tls"))
+    flags = package.run(["pkg-config", "--cflags", "--libs", "--static", "urdume-tls"]).split()
+    archives = {f"-l{name}": f"{package.library}/lib{name}.a" for name in ("urdume", "urdume-tls")}
+    package.run(["gcc", "-std=c11", *STRICT, package.tls, "-o", "tls_static",
+                 *(archives.get(flag, flag) for flag in flags)])
+    package.answers(os.path.join(package.folder, "tls_static"))
+    assert "libssl" not in package.run(["ldd", f"{package.library}/liburdume.so"])
+
+
 def check_cmake(package):
     version = package.run(["pkg-config", "--modversion", "urdume"]).strip()
     package.write("CMakeLists.txt", CMAKE.format(version=version.rsplit(".", 1)[0]))
     package.run(["cmake", "-S", ".", "-B", "cmake", f"-DCMAKE_PREFIX_PATH={package.prefix}"])
     package.run(["cmake", "--build", "cmake"])
-    for kind in ("urdume", "static"):
+    for kind in ("urdume", "static") + ("tls", "tls_static") * package.has_tls:
         package.answers(os.path.join(package.folder, "cmake", f"with_{kind}"))
 
 
@@ -158,14 +202,20 @@ def check_versions_agree(package):
 
 
 def check_exports_equal_the_map(package):
-    """`nm -D` shows what urd.map lists; where the map says urd_*, what the headers declare."""
-    tree = tidy.Tree(package.top)
-    listed = re.findall(r"\b(urd_\w*\*?)\s*;", tree.files["src/urd.map"].text)
-    wanted = {name for name in listed if not name.endswith("*")}
-    versions = set(re.findall(r"^(\w+(?:\.\w+)*)\s*\{", tree.files["src/urd.map"].text, re.M))
-    if any(name.endswith("*") for name in listed):
-        wanted |= set(tidy.declared(tree))
-    lines = package.run(["nm", "-D", "--defined-only", f"{package.library}/liburdume.so"])
+    compare_exports(package, "liburdume.so", "src/urd.map")
+
+
+def check_exports_equal_the_map_of_tls(package):
+    if package.has_tls:
+        compare_exports(package, "liburdume-tls.so", "src/urd_tls.map")
+
+
+def compare_exports(package, library, path):
+    """`nm -D` shows what the map lists."""
+    text = tidy.Tree(package.top).files[path].text
+    wanted = set(re.findall(r"\b(urd_\w*)\s*;", text))
+    versions = set(re.findall(r"^(\w+(?:\.\w+)*)\s*\{", text, re.M))
+    lines = package.run(["nm", "-D", "--defined-only", f"{package.library}/{library}"])
     symbols = [line.split()[-1].split("@") for line in lines.splitlines()]
     found = {parts[0] for parts in symbols if len(parts) > 1} - versions
     strangers = {parts[0] for parts in symbols if len(parts) == 1 and parts[0] not in versions}

@@ -18,8 +18,9 @@ FILE_LINES_MAX = 800
 HEAD_LINES = 12  # the name and the licence stand in these
 
 # Includes go from a layer to itself or to one of a lower rank.
-LAYERS = {"base": 0, "core": 1, "sync": 2, "io": 2, "watch": 3, "net": 3, "proc": 4, "par": 4,
-          "pool": 5, "ui": 6, "compare": 7, "advise": 8, "cli": 9}
+# What uses urd.h alone, as any program does, includes none of them: tls.
+LAYERS = {"tls": 0, "base": 0, "core": 1, "sync": 2, "io": 2, "watch": 3, "net": 3, "proc": 4,
+          "par": 4, "pool": 5, "ui": 6, "compare": 7, "advise": 8, "cli": 9}
 COMMAND = ("ui", "compare", "advise", "cli")  # of the command, which is tested as one: test/cli
 
 # What is banned, where (a pattern of paths), where not, and what to use in its place.
@@ -35,6 +36,8 @@ BANS = [
     (r"\b(gets|strtok)\s*\(", r"", None, "use fgets or strtok_r"),
     (r"\balloca\s*\(", r"", None, "use a fixed array: stacks are small"),
 ]
+# The exported symbols of each library.
+MAPS = ("src/urd.map", "src/urd_tls.map")
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"])
                         + r")\b")
 
@@ -195,7 +198,8 @@ def check_unit_tests(tree):
 def declared(tree):
     """The functions of the library that its headers declare, with their lines."""
     names = {}
-    for f in tree.under("include/urd.h") + tree.under("include/urd/", ".h"):
+    for f in tree.under("include/urd.h") + tree.under("include/urd/", ".h") + \
+            tree.under("include/urd_tls.h"):
         code = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda m: blank(m[0]), f.code, flags=re.M)
         code = re.sub(r"^URD_(BEGIN|END)_DECLS$", lambda m: blank(m[0]), code, flags=re.M)
         for match in re.finditer(r"^(?!typedef\b|static\b)\w[\w\s*]*?\b(urd_\w+)\s*\(", code, re.M):
@@ -204,10 +208,11 @@ def declared(tree):
 
 
 def check_symbols(tree):
-    if "src/urd.map" not in tree.files:
+    maps = [tree.files[path].text for path in MAPS if path in tree.files]
+    if not maps:
         return
     names = declared(tree)
-    text = re.sub(r"/\*.*?\*/|#[^\n]*", "", tree.files["src/urd.map"].text, flags=re.S)
+    text = re.sub(r"/\*.*?\*/|#[^\n]*", "", "\n".join(maps), flags=re.S)
     listed = re.findall(r"\b(urd_\w*\*?)\s*;", text)
     exact = {name for name in listed if not name.endswith("*")}
     open_ended = tuple(name[:-1] for name in listed if name.endswith("*"))
