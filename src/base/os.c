@@ -247,6 +247,22 @@ void urd__os_thread_join(const urd__os_thread *thread)
     pthread_join(thread->id, NULL);
 }
 
+int urd__os_at_thread_end(void (*fn)(void *), void *arg)
+{
+    static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+    static pthread_key_t key;
+    static bool made;
+    int rc = urd__os_fault();
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&making);
+    if (!made)
+        rc = pthread_key_create(&key, fn);
+    made = rc == 0;
+    pthread_mutex_unlock(&making);
+    return rc ? -rc : -pthread_setspecific(key, arg);
+}
+
 void urd__os_thread_name(const char *name)
 {
     enum { KERNEL_NAME_BYTES = 16 };

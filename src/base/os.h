@@ -73,6 +73,9 @@ void urd__os_thread_join(const urd__os_thread *thread);
 /* Threads of this process that the above did not start, one of them the first; 0: not known.  A
  * thread of ours that is about to end counts as one of those for a moment. */
 int urd__os_threads_foreign(void);
+/* fn(arg) as the calling thread ends; but not the main thread's return from main().  The last call
+ * of a thread counts, and all must give the same fn.  0, -EAGAIN, -ENOMEM. */
+int urd__os_at_thread_end(void (*fn)(void *), void *arg);
 void urd__os_thread_name(const char *name); /* of the caller; cut to what the kernel keeps */
 pid_t urd__os_thread_id(void);              /* of the caller, in the kernel */
 bool urd__os_is_main_thread(void);

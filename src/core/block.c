@@ -68,12 +68,15 @@ static void call(urd__task *self, request *r)
     urd_scope *scope = caller->scope;
     self->scope = scope;
     self->job = caller->job;
+    self->values = caller->values;
     r->waiter.result = r->fn(r->arg);
     if (self->scope != scope)
         urd__die("the function given to urd_block returned with the scope opened at %s not joined",
                  self->scope ? self->scope->where : "(none)");
     urd__task_check_locks(self, 0, "the function given to urd_block");
     urd__scope_forget_task(self);
+    caller->values = self->values;
+    self->values = NULL;
     self->scope = NULL;
     self->job = NULL;
     bool won = urd__wait_claim(caller, word);

@@ -239,6 +239,7 @@ static int run_first(const urd__first_job *first)
     urd__worker_self = worker;
     urd__overflow_thread(worker->signal_stack);
     int rc = first->fn(first->arg);
+    urd__job_values_destroy(&self);
     if (self.worker && !urd__worker_self)
         urd__die("a process made by fork() returned from urd_run; end it with _exit()");
     if (self.scope != &urd__rt.root)

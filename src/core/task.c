@@ -152,6 +152,8 @@ void urd__task_run_job(urd__task *self, urd__job *job)
     if (job->handle)
         urd__hold_begin(job, self);
     int rc = job->fn(job->arg);
+    if (__builtin_expect(self->values != NULL, 0))
+        urd__job_values_destroy(self);
     if (self->worker && !urd__worker_self)
         urd__die("a process made by fork() returned from the job it was in; end it with _exit()");
     if (rc > 0)

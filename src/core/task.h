@@ -40,23 +40,24 @@ typedef struct urd__task {
     int64_t since;         /* self only: about when the wait began; for reports */
     int reason;            /* atomic: urd__reason */
     int futex;             /* atomic, of a thread: 1 when it may go on */
-    struct urd__worker *worker; /* set once; NULL: an OS thread */
-    struct urd__task *next;     /* in the ready queue or the inbox */
-    void *context;              /* worker only: where it goes on */
-    urd__job *job;              /* self only: that runs now; NULL: none */
-    struct urd__timer timer;    /* of its sleep */
-    bool rang;                  /* that timer ended the wait; written by who claimed it */
-    bool compact;               /* set once: it lies in a slot of compact.c */
-    urd_scope *scope;           /* self only: the innermost */
-    unsigned locks;             /* self only: how many it holds */
-    const void *locked_at;      /* self only: the call that took the last of them returns there */
-    urd__member member;         /* under member_of->lock */
-    urd_scope *member_of;       /* self only: the scope in which cancel finds it, or NULL */
-    urd__stack stack;           /* set once */
-    bool counted;               /* of a thread: it is one of the runtime's jobs */
-    urd__polled *polled;        /* of a thread, set before it waits; NULL: it sleeps on the futex */
-    void *fake_stack;           /* AddressSanitizer's */
-    void *fiber;                /* ThreadSanitizer's */
+    struct urd__worker *worker;    /* set once; NULL: an OS thread */
+    struct urd__task *next;        /* in the ready queue or the inbox */
+    void *context;                 /* worker only: where it goes on */
+    urd__job *job;                 /* self only: that runs now; NULL: none */
+    struct urd__timer timer;       /* of its sleep */
+    bool rang;                     /* that timer ended the wait; written by who claimed it */
+    bool compact;                  /* set once: it lies in a slot of compact.c */
+    urd_scope *scope;              /* self only: the innermost */
+    struct urd__job_value *values; /* self only: job_local.c */
+    unsigned locks;                /* self only: how many it holds */
+    const void *locked_at; /* self only: the call that took the last of them returns there */
+    urd__member member;    /* under member_of->lock */
+    urd_scope *member_of;  /* self only: the scope in which cancel finds it, or NULL */
+    urd__stack stack;      /* set once */
+    bool counted;          /* of a thread: it is one of the runtime's jobs */
+    urd__polled *polled;   /* of a thread, set before it waits; NULL: it sleeps on the futex */
+    void *fake_stack;      /* AddressSanitizer's */
+    void *fiber;           /* ThreadSanitizer's */
     unsigned valgrind_id;
     uint64_t live; /* atomic: URD__TASK_LIVE from its start to its end: reports look for it at the
                       top of every stack */
@@ -118,6 +119,9 @@ static inline void urd__task_check_locks(const urd__task *self, unsigned before,
 
 /* Run a job as part of the calling task, to its end. */
 void urd__task_run_job(urd__task *self, urd__job *job);
+
+/* job_local.c: what the job that runs has set, as it ends. */
+void urd__job_values_destroy(urd__task *self);
 
 /* Start a job on a stack of its own; on the worker, from its scheduling loop. */
 void urd__task_start(struct urd__worker *worker, urd__job *job);
