@@ -3,10 +3,11 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * A queue of values of one size, between tasks and threads of one process.  Caller-allocated.  With
- * no slots a send meets a receive (rendezvous); with a ring it is bounded.  A sent value is copied
- * straight into a waiting receiver.  First come, first served; what lies in the ring leaves in the
- * order in which it came, or newest first, or by priority.
+ * A queue of values of one size, between tasks and threads of one process.  Caller-allocated.
+ * With no slots a send meets a receive (rendezvous); with a ring it is bounded: by a number of
+ * values, or by bytes where they are messages of any size.  A sent value is copied straight into a
+ * waiting receiver.  First come, first served; what lies in the ring leaves in the order in which
+ * it came, or newest first, or by priority.
  */
 #ifndef URD_CHAN_H
 #define URD_CHAN_H
@@ -27,8 +28,9 @@ typedef struct urd_chan {
     struct urd__link receivers;
     struct urd__link joiners;
     size_t priority_at; /* set once */
+    size_t used;        /* bytes of the ring, of one bounded by bytes */
     bool closed;
-    long reserved[2];
+    long reserved[1];
 } urd_chan;
 
 /* ring: room for slots * elem_bytes bytes, owned by the caller; NULL with slots 0. */
@@ -46,12 +48,35 @@ void urd_chan_init_lifo(urd_chan *c, size_t elem_bytes, void *ring, size_t slots
 void urd_chan_init_priority(urd_chan *c, size_t elem_bytes, void *ring, size_t slots,
                             size_t priority_at);
 
+/*
+ * Bounded by bytes.  What is sent and received is a urd_message: where the bytes lie, and how many.
+ * A message takes its size and 8 bytes more of the `bytes` at ring, which is the caller's.
+ *
+ *   - A send waits while its message does not fit, and behind those who wait already, so that large
+ *     ones get their turn.  -EMSGSIZE: the message would not fit into the empty ring.
+ *   - Before a receive `size` says how much room there is at `to`, and then how large the message
+ *     is.  -EMSGSIZE: larger than that room; it is still there for the next receive.
+ *
+ * Such a channel is closed, counted and selected as any other.
+ */
+#define URD_CHAN_MESSAGE_BYTES(size) ((size) + 8)
+void urd_chan_init_bytes(urd_chan *c, void *ring, size_t bytes);
+
+typedef struct urd_message {
+    union {
+        const void *from;
+        void *to;
+    };
+    size_t size;
+} urd_message;
+
 /* Nobody may wait in it; aborts otherwise. */
 void urd_chan_fini(urd_chan *c);
 
 /*
  * Send the value at v, or receive into v; wait while there is no room, or nothing to receive.
- * 0; -EPIPE the channel is closed (receivers first get what was sent before); -ECANCELED.
+ * 0; -EPIPE the channel is closed (receivers first get what was sent before); -ECANCELED; of one
+ * bounded by bytes -EMSGSIZE, see above.
  */
 int urd_chan_send(urd_chan *c, const void *v) URD_MUST_USE;
 int urd_chan_recv(urd_chan *c, void *v) URD_MUST_USE;
@@ -83,6 +108,7 @@ typedef struct urd_chan_counts {
     size_t senders, receivers; /* that wait */
     uint64_t sent;             /* values so far */
     uint64_t unfinished;       /* of those, without urd_chan_done */
+    size_t bytes;              /* of the ring that messages take, of one bounded by bytes; else 0 */
     bool closed;
 } urd_chan_counts;
 void urd_chan_stats(urd_chan *c, urd_chan_counts *out);

@@ -33,8 +33,8 @@ typedef enum urd_op_kind {
 
 typedef struct urd_op {
     urd_op_kind kind;
-    int result; /* of the arm that happened: 0; -EPIPE it is closed; the job's result; how many
-                   values the subscriber missed */
+    int result; /* of the arm that happened: 0; -EPIPE it is closed; -EMSGSIZE, see chan.h; the
+                   job's result; how many values the subscriber missed */
     union {
         urd_chan *chan;
         urd_event *event;

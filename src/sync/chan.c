@@ -14,7 +14,7 @@
  * rendezvous.  A value goes from the sender's memory into the waiting receiver's, once; when the
  * ring is full and a receiver takes its next value, the first waiting sender's moves into the
  * place.  In which order values leave the ring is for order.c to say, where it is not the common
- * one.
+ * one; a channel bounded by bytes has its walk in bytes.c.
  */
 #include "sync/chan.h"
 
@@ -126,8 +126,10 @@ static inline int try_recv(urd_chan *c, void *v, urd__task **wake)
     return 0;
 }
 
-int urd__chan_try(urd_chan *c, bool send, void *v, urd__task **wake)
+int urd__chan_try(urd_chan *c, bool send, void *v, urd__task **wake, urd__link *woken)
 {
+    if (c->order == URD__BYTES)
+        return urd__bytes_try(c, send, v, woken);
     return send ? try_send(c, v, wake) : try_recv(c, v, wake);
 }
 
@@ -159,6 +161,8 @@ __attribute__((always_inline)) static inline int transfer(urd_chan *c, void *v, 
     int rc = wait ? urd__wait_enter(self) : 0;
     if (rc)
         return rc;
+    if (__builtin_expect(c->order == URD__BYTES, 0))
+        return urd__bytes_transfer(c, send, v, self);
     urd__lock(&c->lock);
     rc = send ? try_send(c, v, &wake) : try_recv(c, v, &wake);
     if (wait && rc == -EAGAIN) {
@@ -213,6 +217,7 @@ static size_t close_channel(urd_chan *c, bool drop)
     size_t dropped = drop ? c->count : 0;
     c->closed = true;
     c->count -= dropped;
+    c->used -= drop ? c->used : 0;
     c->done += dropped;
     urd__wait_pop_all(&c->senders, -EPIPE, &woken);
     urd__wait_pop_all(&c->receivers, -EPIPE, &woken);
@@ -288,6 +293,7 @@ void urd_chan_stats(urd_chan *c, urd_chan_counts *out)
                              .receivers = length(&c->receivers),
                              .sent = c->sent,
                              .unfinished = c->sent - c->done,
+                             .bytes = c->used,
                              .closed = c->closed};
     urd__unlock(&c->lock);
 }

@@ -115,9 +115,9 @@ static void wake(awakened *woken)
 /* Under its lock. */
 static bool try_channel(urd_op *op, awakened *woken)
 {
-    op->result = op->kind == URD_OP_NEXT
-                     ? urd__subscriber_try(op->subscriber, op->to, &woken->many)
-                     : urd__chan_try(op->chan, op->kind == URD_OP_SEND, op->to, &woken->task);
+    op->result = op->kind == URD_OP_NEXT ? urd__subscriber_try(op->subscriber, op->to, &woken->many)
+                                         : urd__chan_try(op->chan, op->kind == URD_OP_SEND, op->to,
+                                                         &woken->task, &woken->many);
     return op->result != -EAGAIN;
 }
 
@@ -301,6 +301,8 @@ static int dequeue_all(const arms *a)
             if (urd__list_linked(&op->waiter.link))
                 urd__list_remove(&op->waiter.link);
             urd__unlock(lock_of(op));
+            if (op->kind == URD_OP_SEND && op->chan->order == URD__BYTES)
+                urd__bytes_sender_left(op->chan);
         }
     }
     return claimed;

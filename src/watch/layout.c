@@ -10,6 +10,7 @@
 #include "core/stack.h"
 #include "core/thread.h"
 #include "core/wait.h"
+#include "sync/chan.h"
 #include "sync/rwlock.h"
 #include "sync/select.h"
 

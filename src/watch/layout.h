@@ -117,6 +117,9 @@ typedef struct urd__layout_field {
     FIELD(CHAN_ELEM, "chan.elem_bytes", urd_chan, elem_bytes)                                      \
     FIELD(CHAN_SLOTS, "chan.slots", urd_chan, slots)                                               \
     FIELD(CHAN_COUNT, "chan.count", urd_chan, count)                                               \
+    FIELD(CHAN_USED, "chan.used", urd_chan, used)                                                  \
+    FIELD(CHAN_ORDER, "chan.order", urd_chan, order)                                               \
+    VALUE(CHAN_BYTES, "chan.bytes", URD__BYTES)                                                    \
     FIELD(CHAN_CLOSED, "chan.closed", urd_chan, closed)
 
 #define URD__LAYOUT_ID(id, name, ...) URD__AT_##id,

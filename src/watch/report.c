@@ -175,9 +175,13 @@ static void append_chan(const urd__report *report, const urd__view_task *task, c
 {
     const urd__view *view = report->view;
     append_variable(report, task->on, out, size);
-    append(out, size, " (%lu of %lu slots used%s)",
-           (unsigned long)urd__view_field(view, task->on, URD__AT_CHAN_COUNT),
+    bool bytes =
+        urd__view_field(view, task->on, URD__AT_CHAN_ORDER) == view->offset[URD__AT_CHAN_BYTES];
+    append(out, size, " (%lu of %lu %s used%s)",
+           (unsigned long)urd__view_field(view, task->on,
+                                          bytes ? URD__AT_CHAN_USED : URD__AT_CHAN_COUNT),
            (unsigned long)urd__view_field(view, task->on, URD__AT_CHAN_SLOTS),
+           bytes ? "bytes" : "slots",
            urd__view_field(view, task->on, URD__AT_CHAN_CLOSED) & 1 ? ", closed" : "");
     append_company(report, task, out, size);
 }

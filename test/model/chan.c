@@ -8,6 +8,7 @@
  */
 #include "model_core.h"
 
+#include "sync/bytes.c"
 #include "sync/chan.c"
 #include "sync/order.c"
 
@@ -97,6 +98,92 @@ static void send_and_join(void)
     explore_assert(urd_chan_join(&chan) == 0);
 }
 
+/* ---- Bounded by bytes: the ring holds a small message and another, but not a large one ------- */
+
+enum { SMALL = 1, LARGE = 9, RING_BYTES = 24 };
+
+static unsigned char bytes_ring[RING_BYTES];
+static int sent_bytes, received_bytes;
+
+static int send_message_of(size_t size)
+{
+    unsigned char bytes[LARGE];
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (unsigned char)size;
+    urd_message m = {.from = bytes, .size = size};
+    int rc = urd_chan_send(&chan, &m);
+    explore_assert(rc == 0 || rc == -ECANCELED);
+    if (rc == 0)
+        explore_ghost_add(&sent_bytes, (int)size);
+    *(volatile unsigned char *)bytes = 0; /* it is gone */
+    return rc;
+}
+
+/* Only the first is in the scope that a model may cancel. */
+static void setup_messages(void)
+{
+    setup(0);
+    for (int i = 1; i < EXPLORE_THREADS_MAX; i++)
+        tasks[i].scope = &urd__rt.root;
+    sent_bytes = received_bytes = 0;
+    urd_chan_init_bytes(&chan, bytes_ring, RING_BYTES);
+    unsigned char small = SMALL;
+    explore_assert(urd_chan_trysend(&chan, &(urd_message){.from = &small, .size = SMALL}) == 0);
+    sent_bytes = SMALL;
+}
+
+static void send_large(void)
+{
+    send_message_of(LARGE);
+}
+
+static void send_small(void)
+{
+    explore_assert(send_message_of(SMALL) == 0);
+}
+
+static void receive_message_of(size_t room)
+{
+    unsigned char bytes[LARGE] = {0};
+    urd_message m = {.to = bytes, .size = room};
+    int rc = urd_chan_recv(&chan, &m);
+    explore_assert(rc == (m.size > room ? -EMSGSIZE : 0));
+    for (size_t i = 0; i < m.size && rc == 0; i++)
+        explore_assert(bytes[i] == m.size);
+    if (rc == 0)
+        explore_ghost_add(&received_bytes, (int)m.size);
+}
+
+static void receive_one_message(void)
+{
+    receive_message_of(LARGE);
+}
+
+static void receive_two_messages(void)
+{
+    receive_message_of(LARGE);
+    receive_message_of(LARGE);
+}
+
+/* Then the one that waits for a third may have too little room for it. */
+static void receive_two_and_a_small_one(void)
+{
+    receive_two_messages();
+    receive_message_of(SMALL);
+}
+
+static void bytes_agree(void)
+{
+    core_finish();
+    unsigned char bytes[LARGE];
+    urd_message m = {.to = bytes, .size = LARGE};
+    for (; urd_chan_tryrecv(&chan, &m) == 0; m.size = LARGE)
+        received_bytes += (int)m.size;
+    explore_assert(sent_bytes == received_bytes);
+    explore_assert(chan.used == 0 && chan.count == 0);
+    urd_chan_fini(&chan);
+}
+
 static void close_the_channel(void)
 {
     urd_chan_close(&chan);
@@ -160,5 +247,29 @@ const struct explore_model explore_models[] = {
      .thread_names = {"sender", "receiver", "canceller"},
      .random = SAMPLES,
      .finish = values_agree},
+    {.name = "a_large_and_a_small_message_beside_two_receives",
+     .setup = setup_messages,
+     .threads = {send_large, send_small, receive_two_messages},
+     .thread_names = {"large", "small", "receiver"},
+     .random = SAMPLES / 2,
+     .finish = bytes_agree},
+    {.name = "who_is_behind_a_cancelled_message_is_let_in",
+     .setup = setup_messages,
+     .threads = {send_large, send_small, cancel_scope},
+     .thread_names = {"large", "small", "canceller"},
+     .random = SAMPLES / 2,
+     .finish = bytes_agree},
+    {.name = "a_receive_beside_a_cancelled_message",
+     .setup = setup_messages,
+     .threads = {send_large, receive_one_message, cancel_scope},
+     .thread_names = {"large", "receiver", "canceller"},
+     .random = SAMPLES / 2,
+     .finish = bytes_agree},
+    {.name = "a_receiver_without_room_is_told",
+     .setup = setup_messages,
+     .threads = {send_large, send_small, receive_two_and_a_small_one},
+     .thread_names = {"large", "small", "receiver"},
+     .random = SAMPLES / 2,
+     .finish = bytes_agree},
     {.name = NULL},
 };

@@ -357,6 +357,17 @@ MUTANTS = [
     ("chan", "sync/chan.c", "        c->done++;\n        release_joiners(c, &woken);",
      "        c->done++;", "who joins is not woken by the last that is done"),
 
+    ("chan", "sync/bytes.c", "    if (rc && send)\n        urd__bytes_sender_left(c);", "",
+     "who is behind a cancelled message waits for ever, although there is room"),
+    ("chan", "sync/bytes.c",
+     "        if (!urd__wait_claim(sender->task, sender->word))\n            continue;",
+     "        urd__wait_claim(sender->task, sender->word);",
+     "a cancelled message is sent all the same"),
+    ("chan", "sync/bytes.c", "    c->count--;\n    let_in(c, woken);", "    c->count--;",
+     "who waits for room is not let in by a receive"),
+    ("chan", "sync/bytes.c", "        into->size = m->size;\n", "",
+     "a receiver that waited is not told the size"),
+
     ("broadcast", "sync/broadcast.c",
      "        s->next++;\n", "",
      "a value that was handed over is received again"),

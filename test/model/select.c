@@ -10,6 +10,7 @@
 #include "model_core.h"
 
 #include "core/sleep.c"
+#include "sync/bytes.c"
 #include "sync/chan.c"
 /* Its own functions of these names. */
 #define copy broadcast_copy
