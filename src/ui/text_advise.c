@@ -141,9 +141,9 @@ const char *const urd__texts_advise[TEXT_COUNT - TEXT_ADVISE_FIRST][LANGUAGES] =
     AT(TEXT_SAY_A_STOPPED) = {"it is stopped, by a signal or a debugger.",
                               "está parado, por um sinal ou um depurador."},
     AT(TEXT_FITS_CPU_THREADS) =
-        {"threads, one for each core: they share memory and start in 42 µs. In Urdume "
+        {"threads, one for each core: they share memory and start in 24 µs. In Urdume "
          "tasks are as fast, since there is a worker for each core.",
-         "threads, uma por núcleo: dividem a memória e partem em 42 µs. No Urdume as "
+         "threads, uma por núcleo: dividem a memória e partem em 24 µs. No Urdume as "
          "tarefas são tão rápidas quanto, pois há um worker por núcleo."},
     AT(TEXT_FITS_CPU_TASKS) = {"tasks (goroutines): the runtime spreads them over the cores.",
                                "tarefas (goroutines): o runtime as espalha pelos núcleos."},
