@@ -357,24 +357,24 @@ class Data:
         subprocess.run([*as_user, f"{binary}/initdb", "-D", f"{home}/data", "-A", "trust"],
                        check=True, stdout=subprocess.DEVNULL, cwd="/")
         keep_running([*as_user, f"{binary}/postgres", "-D", f"{home}/data", "-k", home, "-p",
-                      "54329", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"], cwd="/")
+                      "24329", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"], cwd="/")
         for _ in range(300):
-            if subprocess.run(["psql", "-h", "127.0.0.1", "-p", "54329", "-U", "postgres", "-c",
+            if subprocess.run(["psql", "-h", "127.0.0.1", "-p", "24329", "-U", "postgres", "-c",
                                "select 1"], capture_output=True).returncode == 0:
                 break
             time.sleep(0.1)
-        subprocess.run(["pgbench", "-i", "-h", "127.0.0.1", "-p", "54329", "-U", "postgres",
+        subprocess.run(["pgbench", "-i", "-h", "127.0.0.1", "-p", "24329", "-U", "postgres",
                         "postgres"], check=True, capture_output=True)
 
     def redis(self):
         if self.once("redis"):
-            keep_running(["redis-server", "--port", "63799", "--save", "", "--appendonly", "no"],
+            keep_running(["redis-server", "--port", "23799", "--save", "", "--appendonly", "no"],
                          cwd=self.folder)
             time.sleep(1)
 
     def nginx(self):
         self.write("nginx.conf", f"pid {self.path('nginx.pid')}; error_log /dev/null; daemon off; "
-                   "events {} http { access_log off; server { listen 127.0.0.1:54380; } }")
+                   "events {} http { access_log off; server { listen 127.0.0.1:24380; } }")
 
     @staticmethod
     def cold():
@@ -478,7 +478,7 @@ def tool_cases(d):
 
 
 def database_cases(d):
-    where = ["-h", "127.0.0.1", "-p", "54329", "-U", "postgres"]
+    where = ["-h", "127.0.0.1", "-p", "24329", "-U", "postgres"]
     needs = ("psql", "/usr/lib/postgresql", "pgbench")
     return [
         Case("psql-sleeps", ["psql", *where, "-c", "select pg_sleep(2)"], ("net",), ("task",),
@@ -489,10 +489,10 @@ def database_cases(d):
              ("net", "mixed"), ("task", "as-is"), needs=needs, prepare=d.postgres),
         # A load generator in an event loop: full, or nearly, by how fast the server gets its core;
         # full it needs threads, and while it still waits it is a loop as it should be.
-        Case("redis-benchmark", ["redis-benchmark", "-p", "63799", "-n", "400000", "-t", "get"],
+        Case("redis-benchmark", ["redis-benchmark", "-p", "23799", "-n", "400000", "-t", "get"],
              ("cpu", "mixed", "net"), ("thread", "as-is"),
              needs=("redis-benchmark", "redis-server"), prepare=d.redis),
-        Case("redis-cli-waits", ["redis-cli", "-p", "63799", "blpop", "nothing", "2"], ("net",),
+        Case("redis-cli-waits", ["redis-cli", "-p", "23799", "blpop", "nothing", "2"], ("net",),
              ("task",), needs=("redis-cli", "redis-server"), prepare=d.redis),
     ]
 
