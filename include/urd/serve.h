@@ -36,7 +36,8 @@ typedef struct urd_serve_options {
  * others.  options: NULL for the defaults.  Inside urd_run.
  *
  * While descriptors or memory are used up it pauses, for 5 ms, twice as long each time up to 1 s,
- * and goes on at once when a connection of its own has ended; those that come meanwhile wait.
+ * and goes on at once when a connection of its own has ended; those that come meanwhile wait.  A
+ * connection for whose task there is no stack is closed as this ends.
  *
  * 0: `stop` was set, and all connections ended by themselves; -ETIMEDOUT: some had to be cancelled.
  * -ECANCELED: the scope around was cancelled, which reaches the connections when the grace is over.

@@ -8,6 +8,9 @@
  * grace.  In the innermost one job accepts at each listener: with one alone there is no herd to be
  * woken by a connection that one of them gets, and unstarted tasks go to idle workers anyway.
  *
+ * A job for which there is no stack fails without having run.  So what it would have closed is
+ * known elsewhere: the listeners to the caller, and a connection in a list until its job begins.
+ *
  * A listener stays ready while descriptors are used up, so whoever just tried again would spin.  A
  * pause ends by time or when one of our connections has ended, whichever comes first.  Rejected: a
  * spare descriptor to accept and close with, which turns away what may be served in a moment.
@@ -15,6 +18,9 @@
 #include <errno.h>
 
 #include "base/atomic.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/os.h"
 #include "urd.h"
 
 static const urd_time PAUSE = 5 * URD_MS, PAUSE_MAX = URD_SECOND;
@@ -25,10 +31,14 @@ typedef struct server {
     urd_serve_options options;
     urd_scope connections;
     urd_sem places;      /* under connections_max */
+    urd_event watched;   /* the sentinel has begun */
     urd_event cancelled; /* the scope around was */
     urd_event finished;  /* the sentinel may go */
     urd_event freed;     /* a connection has ended */
     int cut;             /* atomic: a connection was cancelled */
+    int lost;            /* atomic: one more than a listener that somebody else has closed */
+    int lock;            /* guards `unbegun` */
+    urd__link unbegun;   /* of connection.link */
 } server;
 
 typedef struct listening {
@@ -36,7 +46,12 @@ typedef struct listening {
     int fd;
 } listening;
 
-typedef listening connection;
+/* Allocated; its job frees it as it begins. */
+typedef struct connection {
+    urd__link link; /* under lock */
+    server *server;
+    int fd;
+} connection;
 
 /* ---- A connection ---------------------------------------------------------------------------- */
 
@@ -55,18 +70,44 @@ static void let_go(server *s, int fd)
         urd_event_set(&s->freed);
 }
 
+/* Who comes first of its job and the end of all: the connection's descriptor. */
+static int take(server *s, connection *c)
+{
+    int fd = c->fd;
+    urd__lock(&s->lock);
+    urd__list_remove(&c->link);
+    urd__unlock(&s->lock);
+    urd__os_free(c);
+    return fd;
+}
+
 static int serve_one(void *arg)
 {
-    const connection *c = arg;
+    connection *c = arg;
     server *s = c->server;
-    int rc = s->fn(c->fd, s->arg);
+    int fd = take(s, c), rc = s->fn(fd, s->arg);
     bool cut = urd_cancelled();
     if (cut)
         urd__store_rel(&s->cut, 1); /* [cut] */
     else if (rc < 0)
         tell(s, rc);
-    let_go(s, c->fd);
+    let_go(s, fd);
     return 0;
+}
+
+static int begin(server *s, int fd)
+{
+    connection *c = urd__os_alloc(sizeof *c);
+    if (!c)
+        return -ENOMEM;
+    *c = (connection){.server = s, .fd = fd};
+    urd__lock(&s->lock);
+    urd__list_push_tail(&s->unbegun, &c->link);
+    urd__unlock(&s->lock);
+    int rc = urd_go(&s->connections, serve_one, c);
+    if (rc)
+        take(s, c);
+    return rc;
 }
 
 static int start(server *s, int fd)
@@ -76,8 +117,7 @@ static int start(server *s, int fd)
         urd_close(fd);
         return rc;
     }
-    connection c = {s, fd};
-    rc = urd_go_copy(&s->connections, serve_one, &c, sizeof c);
+    rc = begin(s, fd);
     if (rc)
         let_go(s, fd);
     return rc;
@@ -138,10 +178,17 @@ static int accept_all(void *arg)
         else
             pause = 0;
     } while (rc == 0 || is_lost(rc));
-    if (rc == -ECANCELED && !urd_cancelled())
-        return -EBADF; /* somebody else has closed it */
-    urd_close(l->fd);
-    return rc == -ECANCELED ? 0 : rc;
+    if (rc != -ECANCELED || urd_cancelled())
+        return rc == -ECANCELED ? 0 : rc;
+    urd__store_rel(&s->lost, l->fd + 1); /* [lost] */
+    return -EBADF;
+}
+
+static void close_listeners(const server *s, const int *listeners, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (listeners[i] + 1 != urd__load_acq(&s->lost)) /* [lost] its number may be another's */
+            urd_close(listeners[i]);
 }
 
 /* Until told to stop: 0; or why accepting failed. */
@@ -153,8 +200,7 @@ static int accept_at(server *s, const int *listeners, int n)
     urd_scope_open(&accepting);
     for (int i = 0; i < n; i++) {
         listening l = {s, listeners[i]};
-        if (urd_go_copy(&accepting, accept_all, &l, sizeof l))
-            urd_close(l.fd);
+        urd_go_copy(&accepting, accept_all, &l, sizeof l);
     }
     int arm = urd_select(ops, 2); /* an error of a job ends it, too */
     if (arm >= 0)
@@ -168,6 +214,7 @@ static int accept_at(server *s, const int *listeners, int n)
 static int watch_for_cancel(void *arg)
 {
     server *s = arg;
+    urd_event_set(&s->watched);
     if (urd_event_wait(&s->finished))
         urd_event_set(&s->cancelled);
     return 0;
@@ -194,6 +241,17 @@ static void end_connections(server *s)
         urd_scope_deadline(&s->connections, now + grace);
     int rc = urd_scope_join(&s->connections);
     (void)rc; /* what its jobs returned was told, and whether they were cut is in `cut` */
+    for (urd__link *link; (link = urd__list_first(&s->unbegun)) != NULL;)
+        let_go(s, take(s, urd__container(link, connection, link)));
+}
+
+static int serve_until_told(server *s, const int *listeners, int n)
+{
+    open_connections(s);
+    int rc = accept_at(s, listeners, n);
+    close_listeners(s, listeners, n);
+    end_connections(s);
+    return rc;
 }
 
 int urd_serve(const int *listeners, int n, urd_serve_fn *fn, void *arg,
@@ -204,12 +262,15 @@ int urd_serve(const int *listeners, int n, urd_serve_fn *fn, void *arg,
     server s = {.fn = fn, .arg = arg};
     if (options)
         s.options = *options;
+    urd__list_init(&s.unbegun);
     urd_scope around;
     urd_scope_open(&around);
     urd_go(&around, watch_for_cancel, &s);
-    open_connections(&s);
-    int rc = accept_at(&s, listeners, n);
-    end_connections(&s);
+    int rc = 0;
+    if (urd_event_wait(&s.watched) == 0) /* else no cancel would be seen */
+        rc = serve_until_told(&s, listeners, n);
+    else
+        close_listeners(&s, listeners, n);
     urd_event_set(&s.finished);
     int outside = urd_scope_join(&around);
     if (rc || outside)

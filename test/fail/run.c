@@ -407,6 +407,69 @@ static int programs(void *arg)
     return rc;
 }
 
+static int greet(int fd, void *arg)
+{
+    ssize_t n = urd_write_all(fd, arg, 1);
+    return n < 0 ? (int)n : 0;
+}
+
+struct client {
+    urd_address at;
+    urd_event stop;
+    int listener;
+    bool taken; /* the listener, by urd_serve */
+};
+
+static int serve(void *arg)
+{
+    struct client *c = arg;
+    static char letter[] = "x";
+    c->taken = true;
+    urd_serve_options o = {.connections_max = 1, .stop = &c->stop, .grace_duration = URD_SECOND};
+    return urd_serve(&c->listener, 1, greet, letter, &o);
+}
+
+/* A connection may have been lost for want of memory: then there is no letter. */
+static int visit(void *arg)
+{
+    struct client *c = arg;
+    char got[2], *line;
+    urd_reader r;
+    int fd = urd_tcp_dial_any(&c->at, 1);
+    if (fd < 0)
+        return fd;
+    urd_reader_init(&r, urd_stream_fd(fd), got, sizeof got);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_scope_deadline(&s, urd_now() + URD_SECOND);
+    int rc = urd_reader_read_line(&r, &line, NULL), late = urd_scope_join(&s);
+    rc = late ? late : rc;
+    urd_close(fd);
+    urd_event_set(&c->stop);
+    return rc == 1 || rc == -EMSGSIZE ? 0 : rc == 0 ? -EIO : rc;
+}
+
+static int servers(void *arg)
+{
+    (void)arg;
+    struct client c = {.listener = urd_tcp_listen("127.0.0.1", 0, NULL)};
+    if (c.listener < 0)
+        return c.listener;
+    int rc = urd_address_local(c.listener, &c.at);
+    if (rc) {
+        urd_close(c.listener);
+        return rc;
+    }
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, serve, &c);
+    urd_go(&s, visit, &c);
+    rc = urd_scope_join(&s);
+    if (!c.taken)
+        urd_close(c.listener);
+    return rc;
+}
+
 struct sum {
     int from[2];
     int result;
@@ -625,6 +688,17 @@ TEST(signals_survive_each_failing_call)
 TEST(programs_survive_each_failing_call)
 {
     fail_each_call(programs, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(servers_survive_each_failing_call)
+{
+    fail_each_call(servers, URD_PROCESSES_NONE, -ENOMEM);
+}
+
+TEST(servers_survive_that_all_calls_fail_from_one_on)
+{
+    program.lasting = true;
+    fail_each_call(servers, URD_PROCESSES_NONE, -EMFILE);
 }
 
 TEST(shared_memory_survives_each_failing_call)
