@@ -56,6 +56,8 @@ struct urd__job;
 struct urd_scope;
 struct urd_job;
 struct urd__task;
+struct urd__worker;
+struct urd__arm_ops;
 struct urd__link {
     struct urd__link *prev, *next;
 };
@@ -70,6 +72,15 @@ struct urd__waiter {
     void *value;  /* the object's business */
     int result;   /* written by who claimed it */
     bool claimed; /* the same */
+};
+struct urd__fd_wait {
+    struct urd__waiter waiter; /* result: -ECANCELED if the descriptor was closed */
+    struct urd__worker *at;    /* whose poller is to end it; NULL: a thread, which polls itself */
+    int number;
+    unsigned edges; /* of the descriptor, as they were before it was tried last */
+    short events;
+    bool armed;  /* of the backend: the kernel knows of this wait */
+    bool inside; /* of an arm: counted among those inside the descriptor */
 };
 struct urd__timer {
     struct urd__link link;      /* under the wheel's lock */

@@ -28,25 +28,32 @@ typedef enum urd_op_kind {
     URD_OP_EVENT, /* `event` is set */
     URD_OP_JOB,   /* `job` has ended */
     URD_OP_UNTIL, /* the time `when` has come */
-    URD_OP_NEXT   /* the next value of `subscriber` into `to` */
+    URD_OP_NEXT,  /* the next value of `subscriber` into `to` */
+    URD_OP_FD     /* one of `events` holds at `fd` */
 } urd_op_kind;
 
 typedef struct urd_op {
     urd_op_kind kind;
     int result; /* of the arm that happened: 0; -EPIPE it is closed; -EMSGSIZE, see chan.h; the
-                   job's result; how many values the subscriber missed */
+                   job's result; how many values the subscriber missed; which events hold */
     union {
         urd_chan *chan;
         urd_event *event;
         urd_job *job;
         urd_time when;
         urd_subscriber *subscriber;
+        int fd;
     };
     union {
         const void *from;
         void *to;
+        short events;
     };
-    struct urd__waiter waiter; /* private, as what follows */
+    union { /* private, as what follows */
+        struct urd__waiter waiter;
+        struct urd__fd_wait wait;
+    };
+    const struct urd__arm_ops *arm;
     unsigned drawn, sorted;
     long reserved[1];
 } urd_op;
@@ -104,8 +111,17 @@ static inline urd_op urd_op_next(urd_subscriber *s, void *v)
 }
 
 /*
+ * One of `events` (POLLIN, POLLOUT, POLLPRI, POLLRDHUP) holds at any pollable descriptor, as with
+ * urd_wait_fd(): nothing is read or written.  The result is which do, and with them POLLERR and
+ * POLLHUP, as a number above 0; -ECANCELED: urd_close() closed it meanwhile, which waits until this
+ * select has let go of it; -EBADF, or why the kernel does not watch it.
+ */
+urd_op urd_op_fd(int fd, short events);
+
+/*
  * Wait until one of the n arms happens; returns its index.  An arm on a closed channel or broadcast
- * happens at once, with the result -EPIPE.  -ECANCELED: none has happened.
+ * happens at once, with the result -EPIPE.  -ECANCELED: none has happened.  With descriptors also
+ * -ENOMEM, -EMFILE, -ENFILE, for want of the poller: none has happened.
  */
 int urd_select(urd_op *ops, int n) URD_MUST_USE;
 

@@ -33,7 +33,13 @@ static bool ring(urd__timer *timer)
     return false;
 }
 
-static int end_on_timer(urd__task *self, urd_time when)
+/* A thread that polls may find itself that there is news, and takes its wait back: -ETIMEDOUT. */
+static int end_without_time(urd__task *self, uint64_t word)
+{
+    return self->polled ? urd__wait_end_thread(self, word, INT64_MAX) : urd__wait_end(self);
+}
+
+static int end_on_timer(urd__task *self, uint64_t word, urd_time when)
 {
     urd__worker *worker = self->worker ? self->worker : &urd__rt.workers[0];
     self->rang = false;
@@ -42,7 +48,7 @@ static int end_on_timer(urd__task *self, urd_time when)
         urd__fence_seq(); /* A2 in park.c */
         urd__park_wake(worker);
     }
-    int rc = urd__wait_end(self);
+    int rc = end_without_time(self, word);
     if (self->rang)
         return -ETIMEDOUT;
     urd__timer_stop(&self->timer);
@@ -52,10 +58,10 @@ static int end_on_timer(urd__task *self, urd_time when)
 int urd__wait_end_until(urd__task *self, uint64_t word, urd_time when)
 {
     if (when == URD_FOREVER)
-        return urd__wait_end(self);
+        return end_without_time(self, word);
     /* A thread has a clock of its own in the kernel, and need not rely on a worker having time. */
     bool in_kernel = !self->worker && !urd__clock_is_virtual();
-    return in_kernel ? urd__wait_end_thread(self, word, when) : end_on_timer(self, when);
+    return in_kernel ? urd__wait_end_thread(self, word, when) : end_on_timer(self, word, when);
 }
 
 int urd_sleep_until(urd_time when)

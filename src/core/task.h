@@ -26,10 +26,12 @@ struct urd__worker;
 
 /* A thread that waits for I/O sleeps in poll(), not on its futex. */
 typedef struct urd__polled {
+    urd__link link; /* fd.c: all that there are, under their lock */
     int fd;
     short events;
-    short seen; /* of those, once it is ready; else 0 */
-    int wake;   /* an event that ends the poll */
+    short seen;  /* of those, once it is ready; else 0 */
+    int wake;    /* an event that ends the poll */
+    bool is_set; /* fd is a set of others, made for this */
 } urd__polled;
 
 /* What a wake reads comes first, in as few cache lines as it can be: a crowd that wakes is cold. */

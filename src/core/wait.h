@@ -62,9 +62,10 @@ enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATE
     X(URD__ON_BROADCAST_SEND, INSIDE, "the slowest subscriber of broadcast")                       \
     X(URD__ON_BROADCAST_RECV, INSIDE, "a value from broadcast")                                    \
     X(URD__ON_SELECT, INSIDE, "one of the arms of select") /* urd__select of sync/select.h */      \
-    X(URD__ON_SELECT_UNTIL, OUTSIDE, "one of the arms of select, or a time") /* the same */        \
-    X(URD__ON_POOL, INSIDE, "pool")                                          /* urd_pool */        \
-    X(URD__ON_FD, OUTSIDE, "file descriptor")                                /* the number */
+    X(URD__ON_SELECT_UNTIL, OUTSIDE, "one of the arms of select, or a time")    /* the same */     \
+    X(URD__ON_SELECT_FD, OUTSIDE, "one of the arms of select, or a descriptor") /* the same */     \
+    X(URD__ON_POOL, INSIDE, "pool")                                             /* urd_pool */     \
+    X(URD__ON_FD, OUTSIDE, "file descriptor")                                   /* the number */
 
 typedef enum urd__reason {
 #define URD__REASON_NAME(name, ends, words) name,
@@ -125,8 +126,8 @@ uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, 
 /* Sleep until claimed.  0, or -ECANCELED. */
 int urd__wait_end(urd__task *self);
 
-/* The same, but gives up at the time `when`, and takes the wait back: -ETIMEDOUT
- * then.  `word` is what urd__wait_begin() returned. */
+/* The same, but gives up at the time `when`, and takes the wait back: -ETIMEDOUT then; and as well
+ * in a thread whose poll has news.  `word` is what urd__wait_begin() returned. */
 int urd__wait_end_until(urd__task *self, uint64_t word, int64_t when); /* sleep.c */
 
 /* The same in a thread, by the kernel's clock. */

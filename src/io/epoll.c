@@ -88,13 +88,22 @@ static int arm(urd__poller *poller, urd__fd *fd, urd__fd_wait *wait)
     int rc = urd__os_epoll_set(set, wait->number, ours ? (short)WATCHED : events, !ours);
     if (rc == 0)
         fd->at = wait->at;
+    wait->armed = rc == 0 && !ours;
     return rc;
 }
 
-static void disarm(urd__poller *poller, urd__fd_wait *wait)
+/* Only of somebody else's: ours stays. */
+static void disarm(urd__poller *poller, urd__fd *fd, urd__fd_wait *wait)
 {
     (void)poller;
-    (void)wait; /* told of the number, not of the wait */
+    bool relied_on;
+    urd__lock(&fd->lock);
+    wanted(fd, NULL, &relied_on);
+    if (fd->at && !relied_on) {
+        urd__os_epoll_remove(fd->at->poller->fd, wait->number);
+        fd->at = NULL;
+    }
+    urd__unlock(&fd->lock);
 }
 
 static void forget(urd__fd *fd, int number)

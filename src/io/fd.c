@@ -18,6 +18,9 @@
  * All under one lock: whoever is inside at C1 is woken, whoever comes later leaves at I1, and the
  * last to leave sees the closer, or the closer sees 0.
  *
+ * A backend may tell of a change only once, and then wakes all who wait.  Who has tried in vain and
+ * is not in the queue yet sees by the count of changes that there was one since before its try.
+ *
  * Who reads a stream of ours and gets less than there was room for has read all of it.  The next
  * read then need not try before it waits, unless the poller told of a change since: `drained` holds
  * the count of changes as it was before that read.
@@ -39,12 +42,6 @@ enum { SPARE_EVENTS_MAX = 64, QUIET_BATCH = 64, SETTLE_NS = 100000 };
 
 static const short ALWAYS = POLLERR | POLLHUP | POLLNVAL;
 
-/* A thread that waits in poll(). */
-typedef struct watcher {
-    urd__link link; /* under watchers.lock */
-    urd__polled polled;
-} watcher;
-
 static struct {
     urd__fd *fds; /* atomic: set as the first one waits; NULL: nobody has */
     int limit;    /* set before fds */
@@ -54,13 +51,13 @@ static struct {
 /* Threads that wait, and events for them that are not in use. */
 static struct {
     int lock;
-    urd__link list; /* of watcher.link */
+    urd__link list; /* of urd__polled.link */
     int spare[SPARE_EVENTS_MAX];
     int spares;
 } watchers;
 
 /* Not in a process made by fork(): who waits in its copy of the table is not there. */
-static urd__fd *find(int number)
+urd__fd *urd__fd_find(int number)
 {
     if (urd__load_acq(&urd__rt.state) != URD__RUNNING) /* [state] */
         return NULL;
@@ -104,15 +101,13 @@ int urd__fd_begin(urd__fd_use *use, int number)
         urd__worker_share(self); /* one that is always ready must not keep the worker */
     if (self->scope && urd__scope_cancelled(self->scope))
         return -ECANCELED;
-    *use = (urd__fd_use){.self = self, .fd = find(number), .number = number};
+    *use = (urd__fd_use){.self = self, .fd = urd__fd_find(number), .number = number};
+    use->edges = urd__fd_edges(use->fd);
     return 0;
 }
 
-void urd__fd_end(urd__fd_use *use)
+void urd__fd_exit(urd__fd *fd)
 {
-    urd__fd *fd = use->fd;
-    if (!use->waited)
-        return;
     urd__lock(&fd->lock);
     urd__fd_wait *closer = --fd->inside == 0 ? fd->by : NULL; /* I3 */
     urd__unlock(&fd->lock);
@@ -121,6 +116,12 @@ void urd__fd_end(urd__fd_use *use)
         urd__assert(won); /* no cancel reaches that wait, and there is one last call */
         urd__task_ready(closer->waiter.task);
     }
+}
+
+void urd__fd_end(urd__fd_use *use)
+{
+    if (use->waited)
+        urd__fd_exit(use->fd);
 }
 
 bool urd__fd_drained(const urd__fd_use *use)
@@ -133,71 +134,87 @@ bool urd__fd_drained(const urd__fd_use *use)
     return drained && drained == urd__load_acq(&fd->edges) + 1; /* [edges] */
 }
 
-unsigned urd__fd_edges(const urd__fd_use *use)
-{
-    return use->fd ? urd__load_acq(&use->fd->edges) : 0; /* [edges] */
-}
-
-void urd__fd_set_drained(const urd__fd_use *use, unsigned edges)
+void urd__fd_set_drained(const urd__fd_use *use)
 {
     if (use->fd)
-        urd__store_rel(&use->fd->drained, edges + 1); /* [drained] */
+        urd__store_rel(&use->fd->drained, use->edges + 1); /* [drained] */
+}
+
+int urd__fd_holding(int number, short events)
+{
+    short ready = number < 0 ? POLLNVAL : urd__os_poll(number, events, -1, 0);
+    return ready & POLLNVAL ? -EBADF : ready ? ready : -EAGAIN;
 }
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
-/* Under lock: false if there is something to try at once, or *rc says why not. */
-static bool enter(urd__fd_use *use, urd__fd_wait *wait, int *rc)
+/* Under lock.  0: it is in the queue, and armed; -EAGAIN: there is something to try at once; or why
+ * not. */
+static int join_queue(urd__task *self, urd__fd *fd, urd__fd_wait *wait, bool *inside)
 {
-    urd__fd *fd = use->fd;
-    *rc = fd->closing ? -ECANCELED : 0; /* I1 */
-    if (*rc)
-        return false;
-    if (!use->waited)
+    if (fd->closing) /* I1 */
+        return -ECANCELED;
+    if (!*inside)
         fd->inside++;
-    use->waited = true;
-    if (fd->ready & wait->events) {
-        fd->ready &= (short)~wait->events;
-        return false;
-    }
+    *inside = true;
+    bool news = (fd->ready & wait->events) || urd__fd_edges(fd) != wait->edges;
+    fd->ready &= (short)~wait->events;
+    if (news)
+        return -EAGAIN;
     urd__list_push_tail(&fd->waits, &wait->waiter.link);
-    urd__worker *worker = use->self->worker;
-    *rc = worker ? worker->poller->backend->arm(worker->poller, fd, wait) : 0;
-    if (*rc) {
+    urd__worker *worker = self->worker;
+    int rc = worker ? worker->poller->backend->arm(worker->poller, fd, wait) : 0;
+    if (rc)
         urd__list_remove(&wait->waiter.link);
-        return false;
-    }
-    urd__add_ar(wait->at ? &wait->at->io_waits : &urd__rt.io_threads, 1);
-    wait->waiter.word = urd__wait_begin(use->self, use->self->scope, URD__ON_FD,
-                                        (const void *)(intptr_t)use->number); // NOLINT
-    return true;
+    else
+        urd__add_ar(wait->at ? &wait->at->io_waits : &urd__rt.io_threads, 1);
+    return rc;
 }
 
-static void leave(urd__fd_use *use, urd__fd_wait *wait)
+int urd__fd_enter(urd__task *self, urd__fd *fd, urd__fd_wait *wait, bool *inside)
 {
-    urd__fd *fd = use->fd;
+    urd__lock(&fd->lock);
+    int rc = join_queue(self, fd, wait, inside);
+    urd__unlock(&fd->lock);
+    return rc;
+}
+
+/* The same, and begins the wait. */
+static int begin_wait(urd__fd_use *use, urd__fd_wait *wait)
+{
+    urd__lock(&use->fd->lock);
+    int rc = join_queue(use->self, use->fd, wait, &use->waited);
+    if (rc == 0)
+        wait->waiter.word = urd__wait_begin(use->self, use->self->scope, URD__ON_FD,
+                                            (const void *)(intptr_t)use->number); // NOLINT
+    urd__unlock(&use->fd->lock);
+    return rc;
+}
+
+void urd__fd_leave(urd__task *self, urd__fd *fd, urd__fd_wait *wait)
+{
     urd__lock(&fd->lock);
     if (urd__list_linked(&wait->waiter.link))
         urd__list_remove(&wait->waiter.link);
     urd__unlock(&fd->lock);
     if (wait->armed)
-        use->self->worker->poller->backend->disarm(use->self->worker->poller, wait);
+        self->worker->poller->backend->disarm(self->worker->poller, fd, wait);
     urd__sub_ar(wait->at ? &wait->at->io_waits : &urd__rt.io_threads, 1);
 }
 
 static int wait_as_task(urd__fd_use *use, short events)
 {
     urd__fd_wait on_stack, *wait = urd__wait_note(use->self, &on_stack, sizeof on_stack);
-    *wait = (urd__fd_wait){
-        .waiter.task = use->self, .number = use->number, .events = events, .at = use->self->worker};
-    int rc;
-    urd__lock(&use->fd->lock);
-    bool entered = enter(use, wait, &rc);
-    urd__unlock(&use->fd->lock);
-    if (!entered)
-        return rc;
+    *wait = (urd__fd_wait){.waiter.task = use->self,
+                           .number = use->number,
+                           .edges = use->edges,
+                           .events = events,
+                           .at = use->self->worker};
+    int rc = begin_wait(use, wait);
+    if (rc)
+        return rc == -EAGAIN ? 0 : rc;
     rc = urd__wait_end(use->self);
-    leave(use, wait);
+    urd__fd_leave(use->self, use->fd, wait);
     return rc ? rc : wait->waiter.result;
 }
 
@@ -209,11 +226,13 @@ static int take_event(void)
     return event >= 0 ? event : urd__os_event_open();
 }
 
+/* Spare ones are closed as a runtime ends. */
 static void give_event(int event)
 {
     urd__os_event_clear(event);
     urd__lock(&watchers.lock);
-    bool kept = watchers.spares < SPARE_EVENTS_MAX;
+    bool kept = watchers.spares < SPARE_EVENTS_MAX &&
+                urd__load_acq(&urd__rt.state) == URD__RUNNING; /* [state] */
     if (kept)
         watchers.spare[watchers.spares++] = event;
     urd__unlock(&watchers.lock);
@@ -221,32 +240,45 @@ static void give_event(int event)
         urd__os_close(event);
 }
 
+int urd__fd_watch(urd__task *self, urd__polled *polled)
+{
+    int event = take_event();
+    if (event < 0)
+        return event;
+    polled->wake = event;
+    self->polled = polled; /* before the wait can be ended */
+    urd__lock(&watchers.lock);
+    urd__list_push_tail(&watchers.list, &polled->link);
+    urd__unlock(&watchers.lock);
+    return 0;
+}
+
+void urd__fd_unwatch(urd__task *self, urd__polled *polled)
+{
+    urd__lock(&watchers.lock);
+    urd__list_remove(&polled->link);
+    urd__unlock(&watchers.lock);
+    self->polled = NULL;
+    give_event(polled->wake);
+}
+
 /* It sees itself when the descriptor is ready, and takes its wait back. */
 static int wait_as_thread(urd__fd_use *use, short events)
 {
-    urd__fd_wait wait = {.waiter.task = use->self, .number = use->number, .events = events};
-    watcher watched = {.polled = {.fd = use->number, .events = events, .wake = take_event()}};
-    int rc = watched.polled.wake;
-    if (rc < 0)
+    urd__fd_wait wait = {
+        .waiter.task = use->self, .number = use->number, .edges = use->edges, .events = events};
+    urd__polled polled = {.fd = use->number, .events = events};
+    int rc = urd__fd_watch(use->self, &polled);
+    if (rc)
         return rc;
-    use->self->polled = &watched.polled; /* before the wait can be ended */
-    urd__lock(&watchers.lock);
-    urd__list_push_tail(&watchers.list, &watched.link);
-    urd__unlock(&watchers.lock);
-    urd__lock(&use->fd->lock);
-    bool entered = enter(use, &wait, &rc);
-    urd__unlock(&use->fd->lock);
-    if (entered) {
+    rc = begin_wait(use, &wait);
+    if (rc == 0) {
         rc = urd__wait_end_thread(use->self, wait.waiter.word, INT64_MAX);
-        leave(use, &wait);
+        urd__fd_leave(use->self, use->fd, &wait);
         rc = rc == -ETIMEDOUT ? 0 : rc ? rc : wait.waiter.result;
     }
-    urd__lock(&watchers.lock);
-    urd__list_remove(&watched.link);
-    urd__unlock(&watchers.lock);
-    use->self->polled = NULL;
-    give_event(watched.polled.wake);
-    return rc;
+    urd__fd_unwatch(use->self, &polled);
+    return rc == -EAGAIN ? 0 : rc;
 }
 
 int urd__fd_await(urd__fd_use *use, short events)
@@ -262,10 +294,12 @@ int urd__fd_await(urd__fd_use *use, short events)
     if (rc)
         return rc;
     if (!use->fd)
-        use->fd = find(use->number);
+        use->fd = urd__fd_find(use->number);
     if (!use->fd)
         return -EBADF; /* larger than any number can be */
-    return self->worker ? wait_as_task(use, events) : wait_as_thread(use, events);
+    rc = self->worker ? wait_as_task(use, events) : wait_as_thread(use, events);
+    use->edges = urd__fd_edges(use->fd);
+    return rc;
 }
 
 /* ---- Waking ---------------------------------------------------------------------------------- */
@@ -273,8 +307,10 @@ int urd__fd_await(urd__fd_use *use, short events)
 void urd__fd_ready_one(urd__fd_wait *wait)
 {
     urd__task *task = wait->waiter.task;
-    if (urd__wait_claim(task, wait->waiter.word))
+    if (urd__wait_claim(task, wait->waiter.word)) {
+        wait->waiter.claimed = true;
         urd__task_ready(task);
+    }
 }
 
 /* Under lock: those that wait for one of the events, or all, off the list and claimed. */
@@ -286,8 +322,11 @@ static void take_waits(urd__fd *fd, short events, bool all, urd__link *woken)
         if (!all && !(wait->events & events))
             continue;
         urd__list_remove(link);
+        if (!all)
+            wait->armed = false; /* by a backend that tells of numbers, and just did */
         if (urd__wait_claim(wait->waiter.task, wait->waiter.word)) {
             fd->ready &= (short)~wait->events;
+            wait->waiter.claimed = true;
             wait->waiter.result = all ? -ECANCELED : 0;
             urd__list_push_tail(woken, link);
         }
@@ -302,16 +341,18 @@ static void wake_all(urd__link *woken)
 
 void urd__fd_ready(int number, short events)
 {
-    urd__fd *fd = find(number);
+    urd__fd *fd = urd__fd_find(number);
     if (!fd)
         return;
-    if (events & ALWAYS)
-        events |= POLLIN | POLLOUT | POLLPRI | POLLRDHUP;
     urd__link woken = {0};
     urd__list_init(&woken);
     urd__lock(&fd->lock);
-    urd__add_ar(&fd->edges, 1);                     /* [edges] */
-    if (urd__load_acq(&fd->flags) & URD__FD_OURS) { /* [made] told of once; else it is asked anew */
+    bool ours = urd__load_acq(&fd->flags) & URD__FD_OURS; /* [made] */
+    /* Of a stranger's nothing more is told, so all who wait must try, and have it watched again. */
+    if ((events & ALWAYS) || !ours)
+        events |= POLLIN | POLLOUT | POLLPRI | POLLRDHUP;
+    urd__add_ar(&fd->edges, 1); /* [edges] */
+    if (ours) {                 /* told of once; else it is asked anew */
         fd->ready |= events;
         if (events & POLLRDHUP)
             urd__or_ar(&fd->flags, URD__FD_ENDS);
@@ -327,7 +368,7 @@ void urd__fd_made(int number, unsigned flags)
 {
     if (urd__load_acq(&urd__rt.state) != URD__RUNNING || urd__fds_open()) /* [state] */
         return; /* it is then treated as a stranger's */
-    urd__fd *fd = find(number);
+    urd__fd *fd = urd__fd_find(number);
     if (!fd)
         return;
     urd__lock(&fd->lock);
@@ -358,7 +399,7 @@ static void wait_until_left(urd__fd *fd, int number)
 
 void urd__fd_retire(int number)
 {
-    urd__fd *fd = find(number);
+    urd__fd *fd = urd__fd_find(number);
     if (!fd)
         return;
     urd__link woken = {0};
@@ -402,7 +443,7 @@ bool urd__fds_quiet(void)
     urd__lock(&watchers.lock);
     for (urd__link *link = watchers.list.next; link && link != &watchers.list && !any;
          link = link->next) {
-        const urd__polled *polled = &urd__container(link, watcher, link)->polled;
+        const urd__polled *polled = urd__container(link, urd__polled, link);
         batch[n++] = (struct pollfd){.fd = polled->fd, .events = polled->events};
         any = n == QUIET_BATCH && any_ready(batch, &n, &waited);
     }

@@ -8,6 +8,7 @@
 
 #include <poll.h>
 
+#include "base/atomic.h"
 #include "core/wait.h"
 
 enum {
@@ -33,41 +34,56 @@ typedef struct urd__fd {
     struct urd__fd_wait *by; /* under lock: who closes it, and waits for `inside` to be 0 */
 } urd__fd;
 
-/* One wait, on the waiter's stack. */
-typedef struct urd__fd_wait {
-    urd__waiter waiter; /* result: -ECANCELED if the descriptor was closed */
-    int number;
-    short events;
-    bool armed;      /* of the backend: the kernel knows of this wait */
-    urd__worker *at; /* whose poller is to end it; NULL: a thread, which polls itself */
-} urd__fd_wait;
+/* One wait, on the waiter's stack or in its urd_op; in urd/base.h. */
+typedef struct urd__fd_wait urd__fd_wait;
 
 /* One call on a descriptor. */
 typedef struct urd__fd_use {
     urd__task *self;
     urd__fd *fd; /* NULL: no runtime; nothing is known */
     int number;
-    bool waited; /* counted in fd->inside */
+    unsigned edges; /* as they were before the last try */
+    bool waited;    /* counted in fd->inside */
 } urd__fd_use;
 
 /* The cancel point: 0, -ECANCELED.  To be ended, once it has returned 0. */
 int urd__fd_begin(urd__fd_use *use, int number);
 void urd__fd_end(urd__fd_use *use);
 
+/* Which of the events hold now, and POLLERR, POLLHUP; -EAGAIN: none; -EBADF. */
+int urd__fd_holding(int number, short events);
+
 /* Wait until one of the events may hold.  0, -ECANCELED, or why there is no poller. */
 int urd__fd_await(urd__fd_use *use, short events);
+
+/*
+ * For arms of a select.  find: NULL, nothing is known of it.  enter, leave: of a wait, as
+ * urd__arm_ops has them; *inside is whether its user counts as inside, which he does until exit.
+ * watch: from here to unwatch the thread's waits end also when polled->fd is ready; it has fd and
+ * events set.  0, or -errno.
+ */
+urd__fd *urd__fd_find(int number);
+int urd__fd_enter(urd__task *self, urd__fd *fd, urd__fd_wait *wait, bool *inside);
+void urd__fd_leave(urd__task *self, urd__fd *fd, urd__fd_wait *wait);
+void urd__fd_exit(urd__fd *fd);
+int urd__fd_watch(urd__task *self, urd__polled *polled);
+void urd__fd_unwatch(urd__task *self, urd__polled *polled);
 
 /* A descriptor was made here. */
 void urd__fd_made(int number, unsigned flags);
 
-/* Is all that came from it read, so that a try would fail? */
+/* Is all that came from it read, so that a try would fail?  And: the last try has read it all. */
 bool urd__fd_drained(const urd__fd_use *use);
-/* Such a number before a read; and after one that took all. */
-unsigned urd__fd_edges(const urd__fd_use *use);
-void urd__fd_set_drained(const urd__fd_use *use, unsigned edges);
+void urd__fd_set_drained(const urd__fd_use *use);
+
+/* Changes so far that the poller told of: what came before a try need not be waited for. */
+static inline unsigned urd__fd_edges(const urd__fd *fd)
+{
+    return fd ? urd__load_acq(&fd->edges) : 0; /* [edges] */
+}
 
 /* For backends: these hold.  A change that nobody waited for is kept if it is told only once. */
-void urd__fd_ready(int number, short events);
+void urd__fd_ready(int number, short events); /* which is no more armed, unless it is ours */
 void urd__fd_ready_one(urd__fd_wait *wait);
 
 /* Wake all who wait, and let the poller forget it.  When this returns, the number may be closed. */

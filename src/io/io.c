@@ -58,10 +58,9 @@ static ssize_t read_stream(int fd, call *attempt, const request *r)
     do {
         if (n == -EAGAIN && !use.waited && urd__fd_drained(&use))
             continue;
-        unsigned edges = urd__fd_edges(&use);
         n = attempt(fd, r);
         if (n > 0 && (size_t)n < r->part.iov_len)
-            urd__fd_set_drained(&use, edges);
+            urd__fd_set_drained(&use);
     } while (n == -EAGAIN && (rc = urd__fd_await(&use, POLLIN)) == 0);
     urd__fd_end(&use);
     return rc ? rc : n;
@@ -365,8 +364,7 @@ urd_stream urd_stream_fd(int fd)
 
 static ssize_t try_ready(int fd, const request *r)
 {
-    short ready = urd__os_poll(fd, (short)r->flags, -1, 0);
-    return ready & POLLNVAL ? -EBADF : ready ? ready : -EAGAIN;
+    return urd__fd_holding(fd, (short)r->flags);
 }
 
 int urd_wait_fd(int fd, short events)

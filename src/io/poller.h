@@ -34,8 +34,9 @@ struct urd__backend {
      * the descriptor, on the waiting task's worker; wait->at is its poller's or, where the
      * descriptor is known to another's already, that one's.  0, -errno. */
     int (*arm)(urd__poller *poller, urd__fd *fd, urd__fd_wait *wait);
-    /* The task was woken by something else: when this returns, the backend does not know `wait`. */
-    void (*disarm)(urd__poller *poller, urd__fd_wait *wait);
+    /* The task was woken by something else, and wait->armed: when this returns, the backend does
+     * not know `wait`, which is out of fd->waits. */
+    void (*disarm)(urd__poller *poller, urd__fd *fd, urd__fd_wait *wait);
     /* The descriptor is about to be closed.  Under its lock; nobody waits. */
     void (*forget)(urd__fd *fd, int number);
 };

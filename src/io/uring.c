@@ -143,8 +143,9 @@ static int arm(urd__poller *poller, urd__fd *fd, urd__fd_wait *wait)
 }
 
 /* The request names the wait, which must stay until the kernel has given it back. */
-static void disarm(urd__poller *poller, urd__fd_wait *wait)
+static void disarm(urd__poller *poller, urd__fd *fd, urd__fd_wait *wait)
 {
+    (void)fd;
     ring *r = ring_of(poller);
     struct io_uring_sqe *request = next_request(r);
     io_uring_prep_cancel(request, wait, 0);

@@ -8,8 +8,8 @@
  *     S1 lock all channels and broadcasts, each once, in the order of their addresses
  *     S2 try each of them again; one happens? unlock, done
  *     S3 begin ONE wait, enqueue a node for each, unlock
- *     S4 events and jobs: under its lock, has it happened? take the wait back, that is the arm
- *                                      not yet? enqueue a node
+ *     S4 events, jobs and descriptors: under its lock, has it happened? take the wait back, that is
+ *                                      the arm; not yet? enqueue a node
  *     S5 sleep until somebody claims the wait, or the earliest time comes
  *     S6 take the nodes out, each under its lock; the claimed one says which arm it was
  *
@@ -23,6 +23,9 @@
  * and enqueue, and what looks has not begun to wait.  Events, jobs and times are not consumed and
  * claim nobody, so taking the own wait back is enough, and their locks are held one at a time: a
  * job's is its scope's, which the walk of a cancel holds together with others.
+ *
+ * A descriptor's claim says that there may be news.  So it is looked at again after S6, and if that
+ * was nothing, all begins anew, but for what arm.h keeps from the first round to the last.
  *
  * A node is touched by who claimed it, until it makes the task ready, and by holders of its
  * object's lock while it is linked; after S6 it is not linked.
@@ -38,6 +41,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "core/arm.h"
 #include "core/wait.h"
 #include "sync/broadcast.h"
 #include "sync/chan.h"
@@ -47,9 +51,13 @@
 typedef struct arms {
     urd_op *ops;
     unsigned n;
-    urd_time earliest; /* of the times; URD_FOREVER: none */
-    int timed;         /* index of that arm */
+    urd_time earliest;               /* of the times; URD_FOREVER: none */
+    int timed;                       /* index of that arm */
+    const urd__arm_ops *descriptors; /* NULL: none */
 } arms;
+
+/* Beside the index of an arm. */
+enum { AGAIN = -EAGAIN, SLEEP = -EINPROGRESS };
 
 /* Does the arm consume, so that it is tried and enqueued under all locks? */
 static bool is_channel(const urd_op *op)
@@ -125,6 +133,10 @@ static bool try_alone(urd_op *op, awakened *woken)
 {
     if (op->kind == URD_OP_EVENT)
         return urd__event_passed(op->event);
+    if (op->kind == URD_OP_FD) {
+        op->result = op->arm->attempt(op);
+        return op->result != -EAGAIN;
+    }
     if (!is_channel(op))
         return has_happened(op);
     urd__lock(lock_of(op));
@@ -133,11 +145,13 @@ static bool try_alone(urd_op *op, awakened *woken)
     return happened;
 }
 
-/* What an arm that has happened without a channel came to. */
+/* What an arm that has happened came to, where that is not known yet. */
 static void settle(urd_op *op)
 {
-    if (!is_channel(op))
-        op->result = op->kind == URD_OP_JOB ? op->job->result : 0;
+    if (op->kind == URD_OP_JOB)
+        op->result = op->job->result;
+    else if (op->kind == URD_OP_EVENT || op->kind == URD_OP_UNTIL)
+        op->result = 0;
 }
 
 static uint64_t threads_turn; /* atomic: selects of threads so far */
@@ -227,10 +241,15 @@ static void unlock_channels(const arms *a)
     }
 }
 
-static void enqueue(urd__task *self, uint64_t word, urd_op *op)
+static void make_node(urd__task *self, uint64_t word, urd_op *op)
 {
     op->result = 0;
     op->waiter = (urd__waiter){.task = self, .word = word, .value = op->to};
+}
+
+static void enqueue(urd__task *self, uint64_t word, urd_op *op)
+{
+    make_node(self, word, op);
     if (op->kind == URD_OP_NEXT) {
         op->waiter.value = op->subscriber;
         op->subscriber->to = op->to;
@@ -250,9 +269,10 @@ static int enqueue_channels(urd__task *self, const arms *a, const urd__select *w
             chosen = (int)a->ops[i].drawn;
     }
     if (chosen < 0) {
-        bool timed = a->earliest != URD_FOREVER;
-        *word =
-            urd__wait_begin(self, self->scope, timed ? URD__ON_SELECT_UNTIL : URD__ON_SELECT, what);
+        urd__reason reason = a->descriptors               ? URD__ON_SELECT_FD
+                             : a->earliest != URD_FOREVER ? URD__ON_SELECT_UNTIL
+                                                          : URD__ON_SELECT;
+        *word = urd__wait_begin(self, self->scope, reason, what);
         for (unsigned i = 0; i < a->n; i++)
             if (is_channel(&a->ops[i]))
                 enqueue(self, *word, &a->ops[i]);
@@ -262,9 +282,16 @@ static int enqueue_channels(urd__task *self, const arms *a, const urd__select *w
     return chosen;
 }
 
-/* S4 for one.  True if it has happened already. */
+/* S4 for one.  True if it has happened already, or for a descriptor is to be looked at again. */
 static bool enqueue_unless_happened(urd__task *self, uint64_t word, urd_op *op)
 {
+    if (op->kind == URD_OP_FD) {
+        make_node(self, word, op);
+        op->result = op->arm->enqueue(self, op);
+        if (op->result)
+            op->waiter.task = NULL; /* no node of it is anywhere */
+        return op->result != 0;
+    }
     int *lock = lock_of(op);
     urd__lock(lock);
     bool happened = has_happened(op);
@@ -274,40 +301,52 @@ static bool enqueue_unless_happened(urd__task *self, uint64_t word, urd_op *op)
     return happened;
 }
 
-/* S4.  The arm that has happened, and the wait is taken back; or -EAGAIN, and it must be slept. */
+/* S4.  The arm that has happened, or AGAIN, and the wait is taken back; or SLEEP. */
 static int enqueue_others(urd__task *self, const arms *a, uint64_t word)
 {
     for (unsigned i = 0; i < a->n; i++) {
         urd_op *op = &a->ops[i];
-        if (is_channel(op) || op->kind == URD_OP_UNTIL)
+        if (is_channel(op) || op->kind == URD_OP_UNTIL || !enqueue_unless_happened(self, word, op))
             continue;
-        if (enqueue_unless_happened(self, word, op)) /* but one before it may have been claimed */
-            return urd__wait_undo(self, word) ? (int)i : -EAGAIN;
+        if (!urd__wait_undo(self, word)) /* one before it has claimed it */
+            return SLEEP;
+        return op->kind == URD_OP_FD && op->result == -EAGAIN ? AGAIN : (int)i;
     }
-    return -EAGAIN;
+    return SLEEP;
 }
 
-/* S6.  The arm whose node was claimed, or -EAGAIN. */
-static int dequeue_all(const arms *a)
+static void dequeue(urd__task *self, urd_op *op)
 {
-    int claimed = -EAGAIN;
+    if (op->kind == URD_OP_FD) {
+        op->arm->dequeue(self, op);
+        return;
+    }
+    urd__lock(lock_of(op));
+    if (urd__list_linked(&op->waiter.link))
+        urd__list_remove(&op->waiter.link);
+    urd__unlock(lock_of(op));
+    if (op->kind == URD_OP_SEND && op->chan->order == URD__BYTES)
+        urd__bytes_sender_left(op->chan);
+}
+
+/* S6.  The arm whose node was claimed, or AGAIN. */
+static int dequeue_all(urd__task *self, const arms *a)
+{
+    int claimed = AGAIN;
     for (unsigned i = 0; i < a->n; i++) {
         urd_op *op = &a->ops[i];
-        if (op->waiter.claimed) {
+        bool won = op->waiter.claimed;
+        if (won) {
             claimed = (int)i;
             op->result = op->waiter.result;
-        } else if (op->waiter.task) {
-            urd__lock(lock_of(op));
-            if (urd__list_linked(&op->waiter.link))
-                urd__list_remove(&op->waiter.link);
-            urd__unlock(lock_of(op));
-            if (op->kind == URD_OP_SEND && op->chan->order == URD__BYTES)
-                urd__bytes_sender_left(op->chan);
         }
+        if (op->waiter.task && (!won || op->kind == URD_OP_FD))
+            dequeue(self, op);
     }
     return claimed;
 }
 
+/* The index of the arm, -ECANCELED, or AGAIN. */
 static int wait_for_one(urd__task *self, const arms *a)
 {
     urd__select what = {.ops = a->ops, .n = (int)a->n};
@@ -320,17 +359,39 @@ static int wait_for_one(urd__task *self, const arms *a)
         return chosen;
     int rc = 0;
     chosen = enqueue_others(self, a, word);
-    if (chosen < 0)
+    if (chosen == SLEEP)
         rc = urd__wait_end_until(self, word, a->earliest); /* S5 */
-    int claimed = dequeue_all(a);
+    int claimed = dequeue_all(self, a);
     if (rc == -ECANCELED)
         return rc;
     if (rc == -ETIMEDOUT)
-        chosen = a->timed;
-    else if (chosen < 0)
+        chosen = a->descriptors ? AGAIN : a->timed; /* a thread's poll may have had news */
+    else if (chosen == SLEEP)
         chosen = claimed;
-    urd__assert(chosen >= 0);
-    settle(&a->ops[chosen]);
+    if (chosen < 0) {
+        urd__assert(a->descriptors);
+        return AGAIN;
+    }
+    urd_op *op = &a->ops[chosen];
+    if (op->kind == URD_OP_FD && op->result == 0 && !try_alone(op, NULL))
+        return AGAIN;
+    settle(op);
+    return chosen;
+}
+
+static int wait_with_descriptors(urd__task *self, const arms *a)
+{
+    urd__polled polled;
+    int chosen = a->descriptors->begin(self, a->ops, a->n, &polled);
+    if (chosen)
+        return chosen;
+    do {
+        chosen = wait_for_one(self, a);
+        int rc = chosen == AGAIN ? urd__wait_enter(self) : 0;
+        if (chosen == AGAIN)
+            chosen = rc ? rc : try_each(a);
+    } while (chosen == AGAIN);
+    a->descriptors->end(self, a->ops, a->n, &polled);
     return chosen;
 }
 
@@ -340,8 +401,13 @@ static arms arms_of(urd_op *ops, int n, const char *call)
         urd__die("%s of %d arms", call, n);
     arms a = {.ops = ops, .n = (unsigned)n, .earliest = URD_FOREVER};
     for (int i = 0; i < n; i++) {
-        if (ops[i].kind > URD_OP_NEXT)
+        if (ops[i].kind > URD_OP_FD)
             urd__die("%s: arm %d is of no kind", call, i);
+        if (ops[i].kind == URD_OP_FD) {
+            a.descriptors = ops[i].arm;
+            if (!a.descriptors)
+                urd__die("%s: arm %d was not made by urd_op_fd", call, i);
+        }
         for (int j = 0; ops[i].kind == URD_OP_NEXT && j < i; j++)
             if (ops[j].kind == URD_OP_NEXT && ops[j].subscriber == ops[i].subscriber)
                 urd__die("%s: arms %d and %d are the same subscriber's", call, j, i);
@@ -367,7 +433,11 @@ int urd_select(urd_op *ops, int n)
     int rc = urd__wait_enter(self);
     if (rc)
         return rc;
+    if (a.descriptors && self->worker)
+        urd__worker_share(self); /* one that is always ready must not keep the worker */
     draw_order(self, ops, a.n);
     int chosen = try_each(&a);
-    return chosen >= 0 ? chosen : wait_for_one(self, &a);
+    if (chosen >= 0)
+        return chosen;
+    return a.descriptors ? wait_with_descriptors(self, &a) : wait_for_one(self, &a);
 }

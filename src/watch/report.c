@@ -141,7 +141,8 @@ static void append_arm(const urd__report *report, uintptr_t op, char *out, size_
     static const int reasons[] = {
         [URD_OP_SEND] = URD__ON_CHAN_SEND, [URD_OP_RECV] = URD__ON_CHAN_RECV,
         [URD_OP_EVENT] = URD__ON_EVENT,    [URD_OP_JOB] = URD__ON_JOB,
-        [URD_OP_UNTIL] = URD__ON_TIME,     [URD_OP_NEXT] = URD__ON_BROADCAST_RECV};
+        [URD_OP_UNTIL] = URD__ON_TIME,     [URD_OP_NEXT] = URD__ON_BROADCAST_RECV,
+        [URD_OP_FD] = URD__ON_FD};
     uint64_t kind = urd__view_field(report->view, op, URD__AT_OP_KIND);
     uintptr_t on = urd__view_field(report->view, op, URD__AT_OP_ON);
     if (kind >= sizeof reasons / sizeof *reasons)
@@ -152,6 +153,8 @@ static void append_arm(const urd__report *report, uintptr_t op, char *out, size_
     else if (kind == URD_OP_NEXT)
         append_variable(report, urd__view_field(report->view, on, URD__AT_SUBSCRIBER_FROM), out,
                         size);
+    else if (kind == URD_OP_FD)
+        append(out, size, " %d", (int)on);
     else if (kind != URD_OP_UNTIL)
         append_variable(report, on, out, size);
 }
@@ -208,6 +211,7 @@ void urd__report_wait(const urd__report *report, const urd__view_task *task, cha
         break;
     case URD__ON_SELECT:
     case URD__ON_SELECT_UNTIL:
+    case URD__ON_SELECT_FD:
         append_arms(report, task, out, size);
         break;
     case URD__ON_CHAN_SEND:

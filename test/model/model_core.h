@@ -137,6 +137,11 @@ bool urd__worker_wanted(urd__worker *self)
     return false;
 }
 
+void urd__worker_share(urd__task *self)
+{
+    (void)self;
+}
+
 uint64_t urd__worker_random(urd__worker *self)
 {
     (void)self;

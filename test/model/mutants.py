@@ -23,7 +23,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS_MAX = 120  # of one model run
 # -fsanitize=thread without its library: the explorer takes the calls (explore_race.h).
-FLAGS = ["-std=gnu17", "-O1", "-w", "-DURD_MODEL"]
+FLAGS = ["-std=gnu17", "-O1", "-w", "-D_GNU_SOURCE=", "-DURD_MODEL"]
 RACES = "-fsanitize=thread"
 
 # model, source, text, what it becomes, why the model must then fail
@@ -403,6 +403,21 @@ MUTANTS = [
     ("event", "sync/event.c", "urd__store_rel(&e->set, 1); /* E2 [event] */",
      "urd__store_rlx(&e->set, 1);",
      "who looks may not see what was written before the set"),
+    ("arm", "io/arm.c", "        urd__fd_leave(self, fd, &op->wait);", "        ;",
+     "a select that has returned is still in the queue of its descriptor"),
+    ("arm", "io/arm.c", "            urd__fd_exit(fd);", "            ;",
+     "who closes the descriptor waits for ever"),
+    ("arm", "io/arm.c", "        urd__fd_leave(self, fd, &op->wait);",
+     "        urd__fd_leave(self, fd, &op->wait), urd__fd_exit(fd), op->wait.inside = false;",
+     "a select looks at a number that may be another's"),
+    ("arm", "io/fd.c", "        return -ECANCELED;\n    if (!*inside)",
+     "        ;\n    if (!*inside)",
+     "a select waits for a descriptor that is closed meanwhile"),
+    ("arm", "io/fd.c", " || urd__fd_edges(fd) != wait->edges;", ";",
+     "news that came just before the wait, and which another had, are lost"),
+    ("arm", "sync/select.c", "op->result == 0 && !try_alone(op, NULL))", "false)",
+     "old news are taken for news"),
+
     ("select", "sync/select.c", "        return urd__event_passed(op->event);",
      "        return has_happened(op);",
      "an event is freed while its setter still holds the lock"),
@@ -418,12 +433,13 @@ MUTANTS = [
      "        if (false)", "what came between the try and the wait is not seen"),
     ("select", "sync/select.c", "    bool happened = has_happened(op);\n    if (!happened)",
      "    bool happened = false;\n    if (!happened)", "an event that was just set is not seen"),
-    ("select", "sync/select.c", "            return urd__wait_undo(self, word) ? (int)i : -EAGAIN;",
-     "            return urd__wait_undo(self, word), (int)i;", "two arms happen"),
-    ("select", "sync/select.c", "            if (urd__list_linked(&op->waiter.link))",
-     "            if (false)", "the nodes of other arms stay in their queues"),
-    ("select", "sync/select.c", "        } else if (op->waiter.task) {\n            urd__lock",
-     "        } else if (op->waiter.task && op->waiter.link.next) {\n            urd__lock",
+    ("select", "sync/select.c",
+     "        if (!urd__wait_undo(self, word)) /* one before it has claimed it */",
+     "        if (urd__wait_undo(self, word), false)", "two arms happen"),
+    ("select", "sync/select.c", "    if (urd__list_linked(&op->waiter.link))",
+     "    if (false)", "the nodes of other arms stay in their queues"),
+    ("select", "sync/select.c", "        if (op->waiter.task && (!won",
+     "        if (op->waiter.task && op->waiter.link.next && (!won",
      "a node is looked at while others take it out"),
     ("select", "sync/select.c", "        if (lock_address(a, i) != last)\n            urd__lock",
      "        if (i == 0)\n            urd__lock", "of the channels only one is locked"),

@@ -132,6 +132,43 @@ TEST(what_was_made_elsewhere_may_be_closed_elsewhere)
     run_io(2, closed_elsewhere);
 }
 
+static int wait_once(void *events)
+{
+    short wanted = *(const short *)events;
+    CHECK_EQ(urd_wait_fd(ends[0], wanted), wanted);
+    return 0;
+}
+
+/* One waits to read and the other to write, and only one of them has had its news. */
+static int one_after_the_other(void *arg)
+{
+    static char much[65536];
+    static short readable = POLLIN, writable = POLLOUT;
+    (void)arg;
+    make_pair(ends);
+    while (send(ends[0], much, sizeof much, MSG_DONTWAIT) > 0)
+        continue;
+    urd_scope reader, writer;
+    urd_scope_open(&writer);
+    urd_scope_open(&reader);
+    urd_go(&writer, wait_once, &writable);
+    urd_go(&reader, wait_once, &readable);
+    CHECK_EQ(urd_sleep(URD_MS), 0);
+    CHECK_EQ(urd_write(ends[1], "x", 1), 1);
+    CHECK_EQ(urd_scope_join(&reader), 0);
+    while (recv(ends[1], much, sizeof much, MSG_DONTWAIT) > 0)
+        continue;
+    CHECK_EQ(urd_read(ends[0], much, 1), 1);
+    CHECK_EQ(urd_scope_join(&writer), 0);
+    close_pair(ends);
+    return 0;
+}
+
+TEST(news_for_a_reader_is_not_the_end_of_a_writers_wait)
+{
+    run_io(5, one_after_the_other);
+}
+
 /* ---- Many at once ---------------------------------------------------------------------------- */
 
 enum { READERS = 40 };

@@ -5,6 +5,9 @@
  */
 #include "watch/report.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include "watched.h"
 
 /* Names need debug information; without it reports say "job". */
@@ -284,6 +287,38 @@ static int arms(void *arg)
 TEST(the_arms_of_a_select_are_named)
 {
     test_run(arms);
+}
+
+static int selects_a_descriptor(void *arg)
+{
+    (void)arg;
+    int ends[2];
+    CHECK_EQ(pipe(ends), 0);
+    urd_op ops[] = {urd_op_fd(ends[0], POLLIN), urd_op_until(urd_now() + URD_SECOND)};
+    int rc = urd_select(ops, 2);
+    urd_close(ends[0]);
+    urd_close(ends[1]);
+    return rc;
+}
+
+static void see_descriptor(const urd__report *report, void *arg, urd__out *out)
+{
+    (void)arg;
+    urd__report_tree(report, out);
+    CHECK_CONTAINS(out->text, "one of the arms of select, or a descriptor: file descriptor ");
+    CHECK_CONTAINS(out->text, ", a time");
+}
+
+static int descriptor_arms(void *arg)
+{
+    (void)arg;
+    static urd_fn *const jobs[] = {selects_a_descriptor, NULL};
+    return stand(jobs, see_descriptor);
+}
+
+TEST(the_descriptor_of_an_arm_is_named)
+{
+    test_run(descriptor_arms);
 }
 
 static int recursive_then_write(void *arg)
