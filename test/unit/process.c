@@ -17,24 +17,8 @@
 #include "base/atomic.h"
 #include "base/os.h"
 #include "base/os_proc.h"
+#include "forks.h"
 #include "test.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-
-#ifdef UNDER_TSAN
-/* It has a thread of its own, and by default forbids others after a fork. */
-__attribute__((visibility("default"))) const char *__tsan_default_options(void);
-const char *__tsan_default_options(void)
-{
-    return "die_after_fork=0";
-}
-#endif
 
 static void run(urd_fn *fn)
 {
