@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/os_proc.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -181,6 +182,34 @@ void urd__os_futex_wait_shared(const int *word, int value)
 void urd__os_futex_wake_shared(const int *word, int count)
 {
     futex_wake(word, count, 0);
+}
+
+int urd__os_futex_wait_any(const urd__os_word *list, int n, int64_t until)
+{
+#ifdef SYS_futex_waitv
+    struct futex_waitv words[OS_WORDS_MAX];
+    struct timespec at, *timeout = NULL;
+    if (urd__os_under_valgrind()) /* which does not know the call */
+        return -ENOSYS;
+    if (until != INT64_MAX) {
+        at = timespec_of(until > 0 ? until : 0);
+        timeout = &at;
+    }
+    for (int i = 0; i < n; i++)
+        words[i] =
+            (struct futex_waitv){.uaddr = (uintptr_t)list[i].word,
+                                 .val = (unsigned)list[i].value,
+                                 .flags = FUTEX_32 | (list[i].shared ? 0 : FUTEX_PRIVATE_FLAG)};
+    int saved = errno;
+    int rc = result(syscall(SYS_futex_waitv, words, n, 0, timeout, CLOCK_MONOTONIC));
+    errno = saved;
+    return rc == -ETIMEDOUT || rc == -ENOSYS ? rc : 0;
+#else
+    (void)list;
+    (void)n;
+    (void)until;
+    return -ENOSYS;
+#endif
 }
 
 /* All but what the thread itself causes (SIGSEGV), which must reach it. */

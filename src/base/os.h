@@ -58,6 +58,16 @@ void urd__os_futex_wake(const int *word, int count);
 void urd__os_futex_wait_shared(const int *word, int value);
 void urd__os_futex_wake_shared(const int *word, int count);
 
+/* Wait while each of them is what it is said to be.  0: one is not, or was woken, or a signal came;
+ * -ETIMEDOUT: the time `until` came (INT64_MAX: no end); -ENOSYS: a kernel before Linux 5.16. */
+typedef struct urd__os_word {
+    const int *word;
+    int value;
+    bool shared; /* it lies in memory that processes share */
+} urd__os_word;
+enum { OS_WORDS_MAX = 128 };
+int urd__os_futex_wait_any(const urd__os_word *list, int n, int64_t until);
+
 /* A thread that has been started; until its join. */
 typedef struct urd__os_thread {
     pthread_t id;

@@ -108,7 +108,7 @@ static const int64_t QUIET_NS = 100000000;
 
 bool urd__io_pending(void)
 {
-    bool any = urd__load_acq(&urd__rt.io_threads) > 0;
+    bool any = urd__load_acq(&urd__rt.io_threads) > 0 || urd__load_acq(&urd__rt.words) > 0;
     for (unsigned i = 0; i < urd__rt.nworkers && !any; i++)
         any = urd__load_acq(&urd__rt.workers[i].io_waits) > 0;
     return any;
@@ -144,8 +144,9 @@ static void advance_clock(void)
         earliest = when < earliest ? when : earliest;
     }
     bool io = at_rest && urd__io_pending();
-    if (io)
-        at_rest = urd__load_acq(&urd__rt.io)->quiet();
+    const urd__io_ops *ops = urd__load_acq(&urd__rt.io);
+    if (io && ops)
+        at_rest = ops->quiet();
     at_rest = at_rest && urd__load_acq(&urd__rt.unparks) == unparks;
     bool for_ever = at_rest && earliest == INT64_MAX && !io;
     if (for_ever && !urd__quiet)

@@ -55,6 +55,7 @@ typedef struct urd__runtime {
     int searching;           /* atomic: workers that look for work */
     int waking;              /* atomic: threads that are just waking one of them */
     int io_threads;          /* atomic: threads that wait for I/O */
+    int words;               /* atomic: waits for words that processes share */
     int stopping;            /* atomic */
     int outside;             /* atomic: jobs that run on no worker, and do not wait */
     int outside_lock;        /* held while it is changed, and who waits for 0 is woken */

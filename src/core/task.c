@@ -23,6 +23,7 @@
 #include "core/scope.h"
 #include "core/switch.h"
 #include "core/symbol.h"
+#include "core/word.h"
 
 __thread urd__worker *urd__worker_self __attribute__((tls_model("initial-exec")));
 
@@ -67,6 +68,8 @@ static bool sleep_thread(urd__task *self, int64_t until)
         polled->seen = urd__os_poll(polled->fd, polled->events, polled->wake, wake_at);
         return polled->seen == 0;
     }
+    if (self->word)
+        return urd__word_sleep(self, wake_at);
     urd__os_futex_wait(&self->futex, 0, wake_at);
     return true;
 }

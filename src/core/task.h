@@ -58,8 +58,9 @@ typedef struct urd__task {
     urd__stack stack;      /* set once */
     bool counted;          /* of a thread: it is one of the runtime's jobs */
     urd__polled *polled;   /* of a thread, set before it waits; NULL: it sleeps on the futex */
-    void *fake_stack;      /* AddressSanitizer's */
-    void *fiber;           /* ThreadSanitizer's */
+    const struct urd__word *word; /* the same: and on a word that processes share, word.h */
+    void *fake_stack;             /* AddressSanitizer's */
+    void *fiber;                  /* ThreadSanitizer's */
     unsigned valgrind_id;
     uint64_t live; /* atomic: URD__TASK_LIVE from its start to its end: reports look for it at the
                       top of every stack */

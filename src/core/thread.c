@@ -20,6 +20,7 @@
 #include "core/runtime.h"
 #include "core/scope.h"
 #include "core/task.h"
+#include "core/word.h"
 
 typedef urd__thread thread;
 
@@ -115,10 +116,12 @@ int urd__thread_start(urd__job *job)
 void urd__threads_close(void)
 {
     urd__block_close();
+    urd__word_close();
     urd__add_ar(&ended.live, CLOSING);
     for (int live; (live = urd__load_acq(&ended.live)) != CLOSING;)
         urd__os_futex_wait(&ended.live, live, INT64_MAX);
     urd__sub_ar(&ended.live, CLOSING);
     join_ended();
     urd__block_open();
+    urd__word_open();
 }

@@ -55,14 +55,12 @@ __attribute__((noinline)) static void check_compact(const urd__task *self, urd__
     static const char *const words[] = {URD__REASONS(WORDS)};
 #undef WORDS
     static const bool fit[URD__REASON_COUNT] = {
-        [URD__ON_TIME] = true,        [URD__ON_SCOPE] = true,
-        [URD__ON_LIMIT] = true,       [URD__ON_JOB] = true,
-        [URD__ON_MUTEX] = true,       [URD__ON_RMUTEX] = true,
-        [URD__ON_RWLOCK_READ] = true, [URD__ON_ONCE] = true,
-        [URD__ON_SEM] = true,         [URD__ON_RWLOCK_WRITE] = true,
-        [URD__ON_LATCH] = true,       [URD__ON_EVENT] = true,
-        [URD__ON_CHAN_SEND] = true,   [URD__ON_CHAN_RECV] = true,
-        [URD__ON_CHAN_JOIN] = true,   [URD__ON_FD] = true};
+        [URD__ON_TIME] = true,         [URD__ON_SCOPE] = true,     [URD__ON_LIMIT] = true,
+        [URD__ON_JOB] = true,          [URD__ON_MUTEX] = true,     [URD__ON_RMUTEX] = true,
+        [URD__ON_RWLOCK_READ] = true,  [URD__ON_ONCE] = true,      [URD__ON_SEM] = true,
+        [URD__ON_RWLOCK_WRITE] = true, [URD__ON_LATCH] = true,     [URD__ON_EVENT] = true,
+        [URD__ON_CHAN_SEND] = true,    [URD__ON_CHAN_RECV] = true, [URD__ON_CHAN_JOIN] = true,
+        [URD__ON_FD] = true,           [URD__ON_SHARED] = true};
     if (!fit[reason])
         urd__die("a compact task cannot wait for %s", words[reason]);
     if (reason != URD__ON_FD) /* a number */

@@ -65,6 +65,7 @@ enum { URD__WAIT_NONE, URD__WAITING, URD__WOKEN, URD__CANCELLED, URD__WAIT_STATE
     X(URD__ON_SELECT_UNTIL, OUTSIDE, "one of the arms of select, or a time")    /* the same */     \
     X(URD__ON_SELECT_FD, OUTSIDE, "one of the arms of select, or a descriptor") /* the same */     \
     X(URD__ON_POOL, INSIDE, "pool")                                             /* urd_pool */     \
+    X(URD__ON_SHARED, OUTSIDE, "what processes share, at")                      /* any of it */    \
     X(URD__ON_FD, OUTSIDE, "file descriptor")                                   /* the number */
 
 typedef enum urd__reason {

@@ -34,6 +34,7 @@
 #include "base/lock.h"
 #include "base/os.h"
 #include "base/os_proc.h"
+#include "core/peer.h"
 #include "core/runtime.h"
 #include "core/scope.h"
 #include "io/signal.h"
@@ -121,6 +122,13 @@ static int remember_segments(void)
     n = 0;
     dl_iterate_phdr(add_segments, &n);
     return 0;
+}
+
+static void forget_segments(void)
+{
+    urd__os_free(proc.segments);
+    proc.segments = NULL;
+    proc.segments_used = 0;
 }
 
 int urd__process_knows(urd_fn *fn)
@@ -593,9 +601,15 @@ static void run_job(void *memory, const sigset_t *old_mask)
 
 int urd__process_open(const urd_config *config)
 {
+    size_t heap_bytes;
+    void *heap = urd__shared_place(&heap_bytes);
     int rc = remember_segments();
-    if (rc < 0)
+    if (rc == 0)
+        rc = urd__peers_open(heap, heap_bytes);
+    if (rc < 0) {
+        forget_segments();
         return rc;
+    }
     proc.config = *config;
     proc.config.workers = 1;
     proc.open = true;
@@ -611,8 +625,7 @@ void urd__process_close(void)
         return;
     stop_reaper();
     urd__zygote_stop();
-    urd__os_free(proc.segments);
-    proc.segments = NULL;
-    proc.segments_used = 0;
+    urd__peers_close();
+    forget_segments();
     proc.open = false;
 }

@@ -246,6 +246,12 @@ bool urd__shared_holds(const void *p)
            (const char *)p < (const char *)heap + heap->bytes;
 }
 
+void *urd__shared_place(size_t *bytes)
+{
+    *bytes = heap ? heap->bytes : 0;
+    return heap;
+}
+
 void urd_shared_free(void *p)
 {
     if (!p)

@@ -17,4 +17,7 @@ void urd__shared_unmap(void);
 
 bool urd__shared_holds(const void *p);
 
+/* Where it is; bytes 0: there is none. */
+void *urd__shared_place(size_t *bytes);
+
 #endif

@@ -47,6 +47,7 @@
 #include "base/check.h"
 #include "base/os.h"
 #include "base/os_proc.h"
+#include "core/peer.h"
 
 enum {
     CHILDREN_MAX = 32768,
@@ -68,6 +69,7 @@ struct child {
     pid_t pid;
     int pidfd; /* -1 once it was sent, and on kernels without it */
     int requester;
+    uint32_t number; /* of core/peer.h */
     uint64_t id;
     int status;
     int refused; /* -errno: fork failed, there is no process */
@@ -367,14 +369,20 @@ static void start_child(struct zygote *z, int requester, const urd__request *req
 {
     if (!z->rehearsed)
         rehearse(z);
-    pid_t pid = urd__os_fork();
-    if (pid == 0)
+    uint32_t number = urd__peers_add();
+    pid_t pid = number ? urd__os_fork() : -EAGAIN;
+    if (pid == 0) {
+        urd__peers_begin(number);
         become_job(z, request->record);
+    }
+    if (pid < 0)
+        urd__peers_end(number);
     z->children[z->children_used] = (struct child){
         .pid = pid > 0 ? pid : 0,
         .refused = pid < 0 ? pid : 0,
         .pidfd = pid > 0 ? urd__os_pidfd_open(pid) : -1,
         .requester = requester,
+        .number = number,
         .id = request->id,
         .told = pid < 0,
         .ended = pid < 0,
@@ -465,6 +473,7 @@ static void bury(struct zygote *z, pid_t pid, int status)
         if (z->children[i].pid == pid && !z->children[i].ended) {
             z->children[i].ended = true;
             z->children[i].status = status;
+            urd__peers_end(z->children[i].number); /* before anybody is told */
             pay_and_drop(z, i);
             return;
         }

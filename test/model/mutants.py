@@ -490,6 +490,17 @@ MUTANTS = [
     ("fork", "core/fork.c", "urd__wait_begin(owner, NULL, URD__ON_FORK, fork); /* F1",
      "urd__wait_begin(owner, owner->scope, URD__ON_FORK, fork); /* F1",
      "a cancel ends the wait while the thief still has the fork"),
+    ("word", "core/word.c", "    urd__add_ar(&ears.kick, 1); /* T2 */\n", "",
+     "a listener about to sleep does not hear of a new word"),
+    ("word", "core/word.c", "    kick();                       /* T3 */\n", "",
+     "a listener that sleeps does not hear of a new word"),
+    ("word", "core/word.c", "        pass_on(last);\n", "",
+     "a wake that no task needs is lost to another process"),
+    ("word", "core/word.c", ".value = deaths, .shared", ".value = urd__peers_deaths(), .shared",
+     "a death that came as the listener looked around is not heard of"),
+    ("word", "core/word.c", "        if (!is_over(&wait->w, deaths)) {",
+     "        if (urd__load_acq(wait->w.word) == wait->w.value) {",
+     "tasks do not hear of a death"),
 ]
 
 

@@ -21,6 +21,7 @@
 #include "base/atomic.h"
 #include "base/os.h"
 #include "base/os_proc.h"
+#include "core/peer.h"
 #include "test.h"
 
 /* What children do and find; in memory that all share. */
@@ -108,6 +109,7 @@ static void share(void)
     void *memory = NULL;
     CHECK_EQ(urd__os_shared_map(&memory, 4096), 0);
     records = memory;
+    CHECK_EQ(urd__peers_open(NULL, 0), 0);
 }
 
 static int start(void)

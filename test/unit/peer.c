@@ -1,0 +1,68 @@
+/*
+ * peer.c - the numbers of processes: each once, and gone when the process is.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/peer.h"
+
+#include "test.h"
+
+TEST(without_processes_nothing_is_shared)
+{
+    int here = 0;
+    CHECK(!urd__is_shared(&here));
+    CHECK(!urd__is_shared(NULL));
+}
+
+TEST(what_lies_in_the_heap_is_shared_and_its_neighbours_are_not)
+{
+    static char heap[100];
+    CHECK_EQ(urd__peers_open(heap + 10, 50), 0);
+    CHECK(!urd__is_shared(heap + 9));
+    CHECK(urd__is_shared(heap + 10));
+    CHECK(urd__is_shared(heap + 59));
+    CHECK(!urd__is_shared(heap + 60));
+    urd__peers_close();
+    CHECK(!urd__is_shared(heap + 10));
+}
+
+TEST(each_process_has_a_number_until_it_ends)
+{
+    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    uint32_t own = urd__place_own.self, a = urd__peers_add(), b = urd__peers_add();
+    CHECK(own && a && b && own != a && a != b);
+    CHECK(urd__peer_lives(own) && urd__peer_lives(a) && urd__peer_lives(b));
+    CHECK_EQ(urd__peers_deaths(), 0);
+    urd__peers_end(a);
+    urd__peers_end(0);
+    CHECK(!urd__peer_lives(a) && urd__peer_lives(b));
+    CHECK_EQ(urd__peers_deaths(), 1);
+    urd__peers_close();
+}
+
+TEST(a_number_does_not_come_again_and_its_place_does)
+{
+    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    uint32_t first = urd__peers_add(), last = first;
+    urd__peers_end(first);
+    for (int i = 0; i < URD__PEERS_MAX; i++) {
+        uint32_t number = urd__peers_add();
+        CHECK_GT(number, last);
+        CHECK(!urd__peer_lives(first));
+        urd__peers_end(number);
+        last = number;
+    }
+    CHECK(urd__peer_lives(urd__place_own.self)); /* its place was passed over */
+    urd__peers_close();
+}
+
+TEST(when_all_places_are_taken_there_is_no_number)
+{
+    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    for (int i = 1; i < URD__PEERS_MAX; i++)
+        CHECK(urd__peers_add());
+    CHECK_EQ(urd__peers_add(), 0);
+    urd__peers_end(7);
+    CHECK_EQ(urd__peers_add() % URD__PEERS_MAX, 7);
+    urd__peers_close();
+}
