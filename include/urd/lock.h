@@ -1,5 +1,5 @@
 /*
- * lock.h - locks, conditions and events between tasks and threads.
+ * lock.h - locks, conditions and events between tasks and threads, and mutexes between processes.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -21,6 +21,12 @@ URD_BEGIN_DECLS
  * and locks may overtake the first of them, while it is on its way, an unlock gives the mutex to a
  * waiter that has found it taken four times, or that is the first and has waited for 1 ms.
  * Once it is unlocked, whoever locks it next may free its memory.
+ *
+ * In memory from urd_shared_alloc() it is between processes, with the same calls; then no order is
+ * kept.  If the process that holds it ends, however, the next one to lock it gets it with
+ * -EOWNERDEAD: it HOLDS the mutex, and what that guards may be half changed.  He mends it and calls
+ * urd_mutex_repair(); or he gives it up with urd_mutex_poison(); or he does neither and unlocks it:
+ * the next one is then told as well.
  */
 typedef struct urd_mutex {
     uintptr_t owner;          /* atomic: the task that holds it, or 0; and bits of mutex.c */
@@ -30,9 +36,18 @@ typedef struct urd_mutex {
     long reserved[1];
 } urd_mutex;
 
-int urd_mutex_lock(urd_mutex *m) URD_MUST_USE;    /* 0, -ECANCELED; aborts if held by the caller */
-int urd_mutex_trylock(urd_mutex *m) URD_MUST_USE; /* 0, -EAGAIN */
+/* 0, -ECANCELED; aborts if held by the caller.  Between processes also -EOWNERDEAD, see above, and
+ * -ENOTRECOVERABLE: poisoned, and not held. */
+int urd_mutex_lock(urd_mutex *m) URD_MUST_USE;
+int urd_mutex_trylock(urd_mutex *m) URD_MUST_USE; /* the same without waiting: -EAGAIN */
 void urd_mutex_unlock(urd_mutex *m);              /* aborts if not held by the caller */
+
+/* What it guards is right again: nobody is told of the death any more. */
+void urd_mutex_repair(urd_mutex *m); /* aborts if not held by the caller */
+
+/* Unlock it for ever: who waits, and who comes, gets -ENOTRECOVERABLE.  All bytes zero make it a
+ * new one, when nobody uses it.  Aborts if not held by the caller, or not between processes. */
+void urd_mutex_poison(urd_mutex *m);
 
 /*
  * A recursive mutex: the job that holds it may lock it again, and unlocks it as often.  All else is
@@ -74,7 +89,8 @@ void urd_rwlock_wrunlock(urd_rwlock *l);              /* aborts if not held by t
 
 /*
  * A condition: wait, with a mutex given back meanwhile, until somebody says to look again.  All who
- * wait at a time use the same mutex; aborts otherwise, and if the caller does not hold it.
+ * wait at a time use the same mutex; aborts otherwise, if the caller does not hold it, and if the
+ * mutex is between processes.
  */
 typedef struct urd_cond {
     int lock;                 /* guards the rest */

@@ -25,10 +25,13 @@
 #include "base/check.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "core/peer.h"
 #include "sync/mutex.h"
 
 static void check_mutex(urd_cond *c, const urd_mutex *m, const urd__task *self)
 {
+    if (urd__is_shared(m))
+        urd__die("urd_cond_wait: a mutex between processes cannot be waited with");
     if (urd__mutex_owner(m) != self)
         urd__die("urd_cond_wait: the caller does not hold the mutex");
     urd__lock(&c->lock);

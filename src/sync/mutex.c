@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  *
+ * A mutex in memory that processes share is robust.c's; this is of all others.
+ *
  * The word is the owner and two bits: somebody WAITS on the list; somebody is WOKEN, off the list
  * and on its way to try again.  Free to owned and back is one compare-and-swap each.
  *
@@ -43,7 +45,9 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "core/peer.h"
 #include "core/scope.h"
+#include "sync/robust.h"
 
 static const uintptr_t WAITS = 1, WOKEN = 2, BITS = 3;
 
@@ -64,6 +68,8 @@ static uintptr_t owner_of(uintptr_t word)
 
 urd__task *urd__mutex_owner(const urd_mutex *m)
 {
+    if (urd__is_shared(m))
+        return urd__robust_owner(m);
     /* Only looked at, by a report. */
     return (urd__task *)owner_of(urd__load_rlx(&m->owner)); // NOLINT(performance-no-int-to-ptr)
 }
@@ -181,9 +187,20 @@ __attribute__((noinline)) static int lock_slow(urd_mutex *m, urd__task *self,
     return wait_for_turn(m, w, self->scope, 0);
 }
 
+__attribute__((noinline)) static int lock_shared(urd_mutex *m, const urd__mutex_use *use,
+                                                 const void *on, const void *at)
+{
+    int rc = urd__robust_lock(m, use, on);
+    if (rc == 0 || rc == -EOWNERDEAD)
+        urd__task_locked(urd__task_self(), at);
+    return rc;
+}
+
 /* Inline, so that an uncontended lock is one compare-and-swap and a look at the scope. */
 static inline int lock_as(urd_mutex *m, const urd__mutex_use *use, const void *on, const void *at)
 {
+    if (__builtin_expect(urd__is_shared(m), 0))
+        return lock_shared(m, use, on, at);
     urd__task *self = urd__task_self();
     if (self->scope && urd__scope_cancelled(self->scope))
         return -ECANCELED;
@@ -209,18 +226,18 @@ int urd_mutex_lock(urd_mutex *m)
     return lock_as(m, &PLAIN, m, URD__CALLER);
 }
 
-bool urd__mutex_trylock(urd_mutex *m, const void *at)
+int urd__mutex_trylock(urd_mutex *m, const void *at)
 {
     urd__task *self = urd__task_self();
-    bool taken = take(m, self, 0);
-    if (taken)
+    int rc = urd__is_shared(m) ? urd__robust_trylock(m) : take(m, self, 0) ? 0 : -EAGAIN;
+    if (rc == 0 || rc == -EOWNERDEAD)
         urd__task_locked(self, at);
-    return taken;
+    return rc;
 }
 
 int urd_mutex_trylock(urd_mutex *m)
 {
-    return urd__mutex_trylock(m, URD__CALLER) ? 0 : -EAGAIN;
+    return urd__mutex_trylock(m, URD__CALLER);
 }
 
 /* Under m->lock, by the owner: the waiter who is to be made ready after the lock, or NULL. */
@@ -272,6 +289,11 @@ __attribute__((noinline)) static void unlock_slow(urd_mutex *m, const urd__task 
 static inline void unlock_as(urd_mutex *m, const urd__mutex_use *use)
 {
     urd__task *self = urd__task_self();
+    if (__builtin_expect(urd__is_shared(m), 0)) {
+        urd__robust_unlock(m, use);
+        urd__task_unlocked(self);
+        return;
+    }
     uintptr_t now = urd__load_rlx(&m->owner); /* own stores alone can make it equal */
     bool quick = owner_of(now) == (uintptr_t)self && (now & BITS) != WAITS;
     if (!quick || !urd__cas_ar(&m->owner, &now, now & BITS)) /* U1 [mutex] */

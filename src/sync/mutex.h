@@ -26,7 +26,7 @@ typedef struct urd__mutex_waiter {
 
 /* `on` is the object of that reason; `at` is where the public call returns to. */
 int urd__mutex_lock_as(urd_mutex *m, const urd__mutex_use *use, const void *on, const void *at);
-bool urd__mutex_trylock(urd_mutex *m, const void *at);
+int urd__mutex_trylock(urd_mutex *m, const void *at);
 void urd__mutex_unlock_as(urd_mutex *m, const urd__mutex_use *use);
 
 /* Lock it whether the scope is cancelled or not. */

@@ -21,8 +21,11 @@ int urd_once_run(urd_once *o, urd_fn *fn, void *arg)
     if (urd__load_acq(&o->done)) /* [once] */
         return 0;
     int rc = urd__mutex_lock_as(&o->mutex, &ONCE, o, URD__CALLER);
-    if (rc)
+    if (rc == -EOWNERDEAD)
+        urd_mutex_repair(&o->mutex); /* who did it died, which is as if it had failed */
+    else if (rc)
         return rc;
+    rc = 0;
     if (!urd__load_acq(&o->done)) { /* [once] */
         rc = fn(arg);
         if (rc >= 0)

@@ -48,7 +48,7 @@ int urd_rmutex_lock(urd_rmutex *r)
         return 0;
     }
     int rc = urd__mutex_lock_as(&r->mutex, &RECURSIVE, r, URD__CALLER);
-    if (rc == 0)
+    if (rc == 0 || rc == -EOWNERDEAD)
         begin(r, self);
     return rc;
 }
@@ -60,10 +60,10 @@ int urd_rmutex_trylock(urd_rmutex *r)
         go_deeper(r);
         return 0;
     }
-    if (!urd__mutex_trylock(&r->mutex, URD__CALLER))
-        return -EAGAIN;
-    begin(r, self);
-    return 0;
+    int rc = urd__mutex_trylock(&r->mutex, URD__CALLER);
+    if (rc == 0 || rc == -EOWNERDEAD)
+        begin(r, self);
+    return rc;
 }
 
 void urd_rmutex_unlock(urd_rmutex *r)

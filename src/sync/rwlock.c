@@ -162,8 +162,9 @@ int urd_rwlock_wrlock(urd_rwlock *l)
 int urd_rwlock_trywrlock(urd_rwlock *l)
 {
     uintptr_t none = 0;
-    if (!urd__mutex_trylock(&l->writers, URD__CALLER))
-        return -EAGAIN;
+    int rc = urd__mutex_trylock(&l->writers, URD__CALLER);
+    if (rc)
+        return rc;
     if (urd__cas_ar(&l->state, &none, WRITER)) /* [rwlock] */
         return 0;
     urd__mutex_unlock_as(&l->writers, &WRITE);

@@ -12,6 +12,7 @@
 #include "model_base.h"
 
 #include "core/cancel.c"
+#include "core/peer.h"
 #include "core/scope.c"
 #include "core/wait.c"
 
@@ -104,6 +105,36 @@ __attribute__((unused)) static void leave(void *object, size_t size)
 }
 
 /* ---- Left out ------------------------------------------------------------------------------ */
+
+/* What processes share has models of its own. */
+#ifndef MODEL_SHARED
+#include "sync/robust.h"
+
+urd__place urd__place_own;
+
+int urd__robust_lock(urd_mutex *m, const urd__mutex_use *use, const void *on)
+{
+    (void)m, (void)use, (void)on;
+    return -ENOTSUP;
+}
+
+int urd__robust_trylock(urd_mutex *m)
+{
+    (void)m;
+    return -ENOTSUP;
+}
+
+void urd__robust_unlock(urd_mutex *m, const urd__mutex_use *use)
+{
+    (void)m, (void)use;
+}
+
+urd__task *urd__robust_owner(const urd_mutex *m)
+{
+    (void)m;
+    return NULL;
+}
+#endif
 
 bool urd__deque_fenced = true;
 

@@ -1,0 +1,25 @@
+/*
+ * robust.h - mutexes in memory that processes share.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * What mutex.c calls where the mutex lies there.
+ */
+#ifndef URD_SYNC_ROBUST_H
+#define URD_SYNC_ROBUST_H
+
+#include "sync/mutex.h"
+
+/* 0; -EOWNERDEAD and it is the caller's; -ENOTRECOVERABLE, -ECANCELED, -EAGAIN and it is not. */
+int urd__robust_lock(urd_mutex *m, const urd__mutex_use *use, const void *on);
+int urd__robust_trylock(urd_mutex *m);
+
+/* Whether the scope is cancelled or not. */
+int urd__robust_lock_always(urd_mutex *m, urd__task *self);
+
+void urd__robust_unlock(urd_mutex *m, const urd__mutex_use *use);
+
+/* Who of this process holds it; NULL: nobody of it. */
+urd__task *urd__robust_owner(const urd_mutex *m);
+
+#endif
