@@ -30,9 +30,10 @@ mutants:    ## every protocol broken in every known way: its model must fail
 	@python3 test/model/mutants.py --jobs $(JOBS)
 
 soak: export URD_STRESS_SECONDS := 600
+soak: export URD_STRESS_KILLS := 100000
 nightly: export URD_STRESS_SEEDS := 1000000
 soak nightly: export URD_TEST_TIMEOUT := 3000
-soak nightly: all ## 10 minutes on real threads; a million random programs under as many schedules
+soak nightly: all ## 10 minutes on real threads, 100,000 deaths; a million random programs
 	@meson test -C build --num-processes 1 -t 30 --verbose --suite stress
 
 advise-set: all ## urd advise on 60 known programs, most of them installed first by apt-get

@@ -1,0 +1,241 @@
+/*
+ * kills.c - workers of a pool are killed at random moments: every job is accounted for, and right.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Each worker has a timer of the kernel kill it some 50 us to 3 ms after its start, wherever it is
+ * then: inside a job, the shared allocator, a mutex between processes, or the pool's ring.  Its
+ * jobs do nothing but go in and out of these.  It is replaced, URD_STRESS_KILLS (150) times.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "base/atomic.h"
+#include "test.h"
+#include "unit/forks.h"
+
+enum { WORKERS = 3, JOBS = 400, BYTES_MAX = 600 };
+
+/* In shared memory. */
+typedef struct common {
+    urd_mutex mutex;
+    long a, b;    /* under mutex: equal when it is free, but after a death */
+    long workers; /* atomic: that were started */
+} common;
+
+typedef struct message {
+    uint64_t seed;
+    unsigned char bytes[BYTES_MAX];
+} message;
+
+static common *shared; /* of a worker */
+static size_t size;    /* of the messages of this round */
+static message in[JOBS], out[JOBS];
+
+static int kills_wanted(void)
+{
+    const char *text = getenv("URD_STRESS_KILLS");
+    int kills = text ? atoi(text) : 150;
+    return text || !test_under_slow_tool() ? kills : kills / 10;
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ (x >> 31)) * UINT64_C(0x9e3779b97f4a7c15);
+    return x ^ (x >> 29);
+}
+
+static void fill(unsigned char *bytes, size_t n, uint64_t seed)
+{
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (unsigned char)mix(seed + i);
+}
+
+static bool is_filled(const unsigned char *bytes, size_t n, uint64_t seed)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bytes[i] != (unsigned char)mix(seed + i))
+            return false;
+    return true;
+}
+
+/* ---- In the worker --------------------------------------------------------------------------- */
+
+static int begin(void *arg)
+{
+    shared = arg;
+    uint64_t number = (uint64_t)urd__add_ar(&shared->workers, 1);
+    struct itimerval life = {.it_value.tv_usec = 50 + (long)(mix(number) % 3000)};
+    signal(SIGALRM, SIG_DFL);
+    return setitimer(ITIMER_REAL, &life, NULL);
+}
+
+static int in_the_allocator(uint64_t seed)
+{
+    size_t bytes = 1 + seed % 200;
+    unsigned char *p = urd_shared_alloc(bytes);
+    if (!p)
+        return -ENOMEM;
+    for (size_t i = 0; i < bytes; i++)
+        if (p[i])
+            return -EFAULT;
+    fill(p, bytes, seed);
+    bool whole = is_filled(p, bytes, seed);
+    urd_shared_free(p);
+    return whole ? 0 : -EFAULT;
+}
+
+static int in_the_mutex(void)
+{
+    int rc = urd_mutex_lock(&shared->mutex);
+    if (rc == -EOWNERDEAD) {
+        shared->b = shared->a;
+        urd_mutex_repair(&shared->mutex);
+    } else if (rc) {
+        return rc;
+    }
+    bool equal = shared->a == shared->b;
+    shared->a++;
+    shared->b++;
+    urd_mutex_unlock(&shared->mutex);
+    return equal ? 0 : -EILSEQ;
+}
+
+/* The size goes with the seed, since `size` was 0 when this process was made. */
+static int answer(const void *question, void *reply)
+{
+    const message *q = question;
+    message *r = reply;
+    size_t n = q->seed >> 48;
+    if (!is_filled(q->bytes, n, q->seed))
+        return -EBADMSG;
+    int rc = in_the_allocator(q->seed);
+    if (rc == 0)
+        rc = in_the_mutex();
+    r->seed = q->seed + 1;
+    fill(r->bytes, n, r->seed);
+    return rc;
+}
+
+/* ---- Here ------------------------------------------------------------------------------------ */
+
+static void ask(uint64_t round)
+{
+    size = round % 2 ? BYTES_MAX : 40; /* in a slot, and beside it */
+    for (uint64_t i = 0; i < JOBS; i++) {
+        in[i].seed = (uint64_t)size << 48 | (mix(round * JOBS + i) >> 17);
+        fill(in[i].bytes, size, in[i].seed);
+    }
+    memset(out, 0, sizeof out);
+}
+
+static bool is_answered(int i)
+{
+    return out[i].seed == in[i].seed + 1 && is_filled(out[i].bytes, size, out[i].seed);
+}
+
+static size_t message_bytes(void)
+{
+    return sizeof(uint64_t) + size;
+}
+
+static urd_pool *open_pool(common *c, int kills, int retries)
+{
+    urd_pool *p;
+    urd_pool_options options = {.begin = begin,
+                                .arg = c,
+                                .retries_max = retries,
+                                .restarts_max = 2 * kills + 1000,
+                                .restart_duration = 1};
+    CHECK_EQ(urd_pool_open(&p, URD_PROCESS, WORKERS, &options), 0);
+    return p;
+}
+
+static size_t deaths_of(urd_pool *p)
+{
+    urd_pool_state state;
+    urd_pool_get(p, &state);
+    return state.died;
+}
+
+static void close_pool(urd_pool *p, common *c)
+{
+    CHECK_EQ(urd_pool_close(p), 0);
+    int rc = urd_mutex_lock(&c->mutex);
+    CHECK(rc == -EOWNERDEAD || (rc == 0 && c->a == c->b));
+    urd_mutex_unlock(&c->mutex);
+    urd_shared_free(c);
+}
+
+static int repeat_until_killed(void *arg)
+{
+    int kills = *(int *)arg;
+    common *c = urd_shared_alloc(sizeof *c);
+    urd_pool *p = open_pool(c, kills, INT32_MAX);
+    uint64_t round = 0;
+    for (; deaths_of(p) < (size_t)kills; round++) {
+        ask(round);
+        /* The size of an element is not that of a message, so each is given by hand. */
+        static urd_pool_job jobs[JOBS];
+        for (int i = 0; i < JOBS; i++)
+            CHECK_EQ(urd_pool_submit(&jobs[i], p, answer, &in[i], message_bytes(), &out[i],
+                                     message_bytes()),
+                     0);
+        for (int i = 0; i < JOBS; i++) {
+            CHECK_EQ(urd_pool_wait(&jobs[i]), 0);
+            CHECK(is_answered(i));
+        }
+    }
+    close_pool(p, c);
+    return 0;
+}
+
+/* Every job is done or known as lost, and no more are lost than workers were. */
+static int submit_until_killed(void *arg)
+{
+    int kills = *(int *)arg;
+    size_t lost = 0;
+    common *c = urd_shared_alloc(sizeof *c);
+    urd_pool *p = open_pool(c, kills, 0);
+    for (uint64_t round = 0; deaths_of(p) < (size_t)kills; round++) {
+        static urd_pool_job jobs[JOBS];
+        ask(round);
+        for (int i = 0; i < JOBS; i++)
+            CHECK_EQ(urd_pool_submit(&jobs[i], p, answer, &in[i], message_bytes(), &out[i],
+                                     message_bytes()),
+                     0);
+        for (int i = 0; i < JOBS; i++) {
+            int rc = urd_pool_wait(&jobs[i]);
+            CHECK(rc == 0 || rc == -ECHILD);
+            if (rc == 0)
+                CHECK(is_answered(i));
+            else
+                CHECK_STR(urd_pool_detail(&jobs[i]), "killed by SIGALRM");
+            lost += rc != 0;
+        }
+    }
+    CHECK_LE(lost, deaths_of(p));
+    close_pool(p, c);
+    return 0;
+}
+
+static void run(urd_fn *fn)
+{
+    int kills = kills_wanted() / 2 + 1;
+    urd_config config = {.workers = 2};
+    test_run_with(&config, fn, &kills);
+}
+
+TEST(jobs_that_may_be_repeated_are_all_done_whoever_is_killed)
+{
+    run(repeat_until_killed);
+}
+
+TEST(jobs_that_may_not_are_done_once_or_known_as_lost)
+{
+    run(submit_until_killed);
+}
