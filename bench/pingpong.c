@@ -6,12 +6,15 @@
  * Sketch: on one worker a rendezvous is a lock, a copy of eight bytes and a switch, and a round
  * trip is two: some 80 ns.  On two workers the partners should stay together, and not wake a core
  * for each value.  Baseline: two threads and two pipes, which wake each other through the kernel.
- * Floor on one worker: two tasks that yield to each other, the same two switches and no value.
+ * Floors on one worker: two tasks that yield to each other, the same two switches and no value; and
+ * a rendezvous by hand.  As another thread may come in at any time, each of its four calls takes a
+ * lock; as a cancel may, each value takes a claim and each wait a fence (core/wait.c).
  */
 #include <pthread.h>
 #include <unistd.h>
 
 #include "bench.h"
+#include "core/switch.h"
 
 static int there[2], back[2];
 static urd_chan to, from;
@@ -87,12 +90,75 @@ static void by_yield(long n)
     bench_must(urd_scope_join(&s), "join");
 }
 
+typedef struct port {
+    int lock, waiting; /* atomic */
+    long *into;        /* under lock */
+} port;
+
+static port port_to, port_from;
+static void *here, *other;
+
+static void port_lock(port *p)
+{
+    for (int free = 0; !__atomic_compare_exchange_n(&p->lock, &free, 1, false, __ATOMIC_ACQUIRE,
+                                                    __ATOMIC_RELAXED);)
+        free = 0;
+}
+
+static void port_unlock(port *p)
+{
+    __atomic_store_n(&p->lock, 0, __ATOMIC_RELEASE);
+}
+
+static void port_send(port *p, long v)
+{
+    int waiting = 1;
+    port_lock(p);
+    if (__atomic_compare_exchange_n(&p->waiting, &waiting, 0, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED))
+        *p->into = v;
+    port_unlock(p);
+}
+
+/* One for both sides: see core/switch.h on what the processor predicts. */
+__attribute__((noinline)) static long port_recv(port *p, void **self, void *const *partner)
+{
+    long v;
+    port_lock(p);
+    p->into = &v;
+    __atomic_store_n(&p->waiting, 1, __ATOMIC_RELEASE);
+    port_unlock(p);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    urd__switch(self, *partner);
+    return v;
+}
+
+static void echo_by_hand(void *unused)
+{
+    (void)unused;
+    for (;;)
+        port_send(&port_from, port_recv(&port_to, &other, &here));
+}
+
+static void by_hand(long n)
+{
+    _Alignas(16) static char stack[65536];
+    other = urd__switch_make(stack + sizeof stack, echo_by_hand, NULL);
+    urd__switch(&here, other); /* it waits */
+    for (long i = 0; i < n; i++) {
+        port_send(&port_to, i);
+        bench_must(port_recv(&port_from, &here, &other) == i ? 0 : -1, "value");
+    }
+}
+
 static int measure(void *arg)
 {
-    bench_case cases[] = {{.name = "two threads, two pipes", .run = by_pipe, .n = 5000},
-                          {.name = "two tasks, two channels", .run = by_channel, .n = 200000},
-                          {.name = "two tasks that yield", .run = by_yield, .n = 1000000},
-                          {.run = NULL}};
+    bench_case cases[] = {
+        {.name = "two threads, two pipes", .run = by_pipe, .n = 5000},
+        {.name = "two tasks, two channels", .run = by_channel, .n = 200000},
+        {.name = "two tasks that yield", .run = by_yield, .n = 1000000},
+        {.name = "by hand: locks, claims, fences, switches", .run = by_hand, .n = 1000000},
+        {.run = NULL}};
     bench_run(cases, *(int *)arg);
     return 0;
 }
