@@ -80,6 +80,14 @@ static inline struct urd__job *urd__deque_pop(urd__deque *d)
     return urd__deque_pop_last(d, bottom);
 }
 
+/* Seen from anywhere: the number, counted from 1, of the job that is the only one; or 0.  A guess,
+ * as the next one is. */
+static inline int64_t urd__deque_lone(const urd__deque *d)
+{
+    int64_t bottom = urd__load_acq(&d->bottom); /* the thief that follows asks again */
+    return bottom - urd__load_rlx(&d->top) == 1 ? bottom : 0;
+}
+
 /* Seen from anywhere, true only while there was a moment without jobs. */
 static inline bool urd__deque_empty(const urd__deque *d)
 {

@@ -85,6 +85,7 @@ static inline int urd__worker_offer(urd__worker *self, urd__job *job)
 static inline int urd__worker_hint(urd__worker *self, urd__job *job)
 {
     int rc = urd__deque_push(&self->deque, job);
+    urd__store_rlx(&self->forked, urd__load_rlx(&self->deque.bottom)); /* a hint for thieves */
     if (urd__load_rlx(&urd__rt.parked) > 0) /* a guess, made again at the next one */
         urd__park_wake_any();
     return rc;

@@ -30,6 +30,13 @@ enum {
     STEAL_PAUSE = 20000 /* ns */
 };
 
+/* How long a job that is alone is left to its worker. */
+#ifdef URD_MODEL
+enum { LONE_PAUSE = 0 };
+#else
+enum { LONE_PAUSE = 3000 /* ns */ };
+#endif
+
 uint64_t urd__worker_random(urd__worker *self)
 {
     /* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators"). */
@@ -315,8 +322,29 @@ bool urd__worker_may_steal(urd__worker *self)
     return now >= self->steal_after;
 }
 
+/*
+ * Who starts one job and then waits, mostly for it, begins it itself within a microsecond; a thief
+ * that is quicker sets two partners apart for as long as they live, and each message between them
+ * then crosses from one processor to another (Go's runqgrab() leaves `runnext` alone for the same
+ * reason).  Who forks does not wait but computes, so a fork is taken at once.
+ */
+bool urd__worker_leaves(urd__worker *self, urd__worker *victim, int64_t now)
+{
+    int64_t lone = urd__deque_lone(&victim->deque);
+    if (lone == 0 || lone == urd__load_rlx(&victim->forked)) /* a hint, see urd__worker_hint() */
+        return false;
+    if (lone != self->lone || victim->index != self->lone_of) {
+        self->lone = lone;
+        self->lone_of = victim->index;
+        self->lone_since = now;
+    }
+    return now - self->lone_since < LONE_PAUSE;
+}
+
 static urd__job *steal_from(urd__worker *self, urd__worker *victim)
 {
+    if (urd__deque_empty(&victim->deque) || urd__worker_leaves(self, victim, urd__os_now()))
+        return NULL;
     urd__job *loot[URD__STEAL_MAX];
     int n = urd__deque_steal(&victim->deque, loot, URD__STEAL_MAX);
     if (n == 0)

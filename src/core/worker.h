@@ -34,6 +34,9 @@ typedef struct urd__worker {
     struct urd__poller *poller; /* of the layer io; NULL: nothing waited for I/O here yet */
     int looted;                 /* jobs of the last theft */
     int64_t looted_at, steal_after; /* times: it was then; the next one is not before */
+    int64_t lone, lone_since;       /* a job that is left alone for a moment: its number, and when
+                                       it was seen first */
+    unsigned lone_of;               /* and whose it is */
     uintptr_t loop_body;            /* of src/par: the last loop's body */
     unsigned long loop_pace;        /* and how many of its steps make a chunk */
     urd__job *later;                /* that timers have started just now, the latest first */
@@ -47,6 +50,7 @@ typedef struct urd__worker {
 
     /* Shared. */
     urd__deque deque;
+    int64_t forked; /* atomic, own thread writes: the number of the fork that it pushed last */
     urd__timers timers;
     _Alignas(64) urd__task *inbox; /* atomic: made ready by others, newest first */
     int parked;                    /* atomic, futex: where it sleeps; see above */
@@ -78,10 +82,14 @@ void urd__worker_switch(urd__worker *self, urd__task *from, urd__task *to);
 void urd__worker_post(urd__worker *other, urd__task *task); /* ready; any thread */
 urd__job *urd__worker_next_job(urd__worker *self);          /* own, injected or stolen; or NULL */
 bool urd__worker_may_steal(urd__worker *self);              /* own thread */
-void urd__worker_later(urd__worker *self, urd__job *job);   /* from a timer that fires */
-void urd__worker_fire_timers(urd__worker *self);            /* those that are due; own thread */
-bool urd__worker_wanted(urd__worker *self); /* others than the running task want it */
-bool urd__worker_due(urd__worker *self);    /* counts; it is time for a look around */
+
+/* Is what this worker could steal there better left to the other for now? */
+bool urd__worker_leaves(urd__worker *self, urd__worker *victim, int64_t now);
+
+void urd__worker_later(urd__worker *self, urd__job *job); /* from a timer that fires */
+void urd__worker_fire_timers(urd__worker *self);          /* those that are due; own thread */
+bool urd__worker_wanted(urd__worker *self);               /* others than the running task want it */
+bool urd__worker_due(urd__worker *self);                  /* counts; it is time for a look around */
 
 /* Looks around where that is due: the oldest job not begun, whose turn it is then, if it is of this
  * scope.  NULL: there is something that only the loop can serve. */

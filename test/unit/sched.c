@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "core/runtime.h"
 #include "runs.h"
 
 /* ---- Seeds ----------------------------------------------------------------------------------- */
@@ -400,4 +401,26 @@ TEST(jobs_of_a_busy_worker_are_run_by_another)
     TEST_SEEDS(20)
     test_run_workers(WORKERS, stolen);
     run_real(2, stolen);
+}
+
+TEST(a_job_that_is_alone_is_left_to_its_worker_for_a_moment)
+{
+    enum { MOMENT = 3000 };
+    static urd__worker owner, thief;
+    urd__job job = {0};
+    owner.index = 1;
+    CHECK_EQ(urd__deque_init(&owner.deque), 0);
+    CHECK(!urd__worker_leaves(&thief, &owner, 0)); /* there is none */
+    CHECK_EQ(urd__deque_push(&owner.deque, &job), 0);
+    CHECK(urd__worker_leaves(&thief, &owner, 1));
+    CHECK(urd__worker_leaves(&thief, &owner, MOMENT));
+    CHECK(!urd__worker_leaves(&thief, &owner, MOMENT + 1));
+    CHECK_EQ(urd__deque_push(&owner.deque, &job), 0);
+    CHECK(!urd__worker_leaves(&thief, &owner, 0)); /* there are two */
+    CHECK_PTR(urd__deque_oldest(&owner.deque, NULL, NULL), &job);
+    CHECK(urd__worker_leaves(&thief, &owner, 0)); /* another one is alone, and has its own moment */
+    CHECK_PTR(urd__deque_pop(&owner.deque), &job);
+    CHECK_EQ(urd__worker_hint(&owner, &job), 0);
+    CHECK(!urd__worker_leaves(&thief, &owner, 0)); /* a fork */
+    urd__deque_fini(&owner.deque);
 }
