@@ -14,30 +14,29 @@
 #include "core/scope.h"
 #include "core/thread.h"
 
-/* All of urd_go() in one piece, with only what a task needs. */
-#define INLINE __attribute__((always_inline))
-
 static int start_failed(urd_scope *s, int rc)
 {
     urd__scope_fail(s, rc);
     return rc;
 }
 
-INLINE static inline urd__job *new_job(urd_fn *fn, void *arg, urd_scope *s, const char *where)
+static inline urd__job *new_job(urd__worker *worker, urd_scope *s, const urd__go_args *args)
 {
-    urd__worker *worker = urd__worker_self;
     urd__job *job = urd__job_new(worker ? &worker->jobs : NULL);
     if (job) {
-        job->fn = fn;
-        job->arg = arg;
+        job->fn = args->fn;
+        job->arg = args->arg;
         job->scope = s;
-        job->where = where;
+        job->where = args->where;
+        job->kind = (uint8_t)args->kind;
+        job->handle = args->handle;
+        job->owns_arg = args->owns_arg;
     }
     return job;
 }
 
 /* Count the job in, waiting for room under a limit. */
-INLINE static inline int count_in(urd_scope *s, urd__job *job, bool ordinary)
+static int count_in(urd__worker *worker, urd_scope *s, urd__job *job, bool ordinary)
 {
     unsigned flags = urd__load_rlx(&s->flags); /* these two are set before the first job */
     if (__builtin_expect(flags & (URD__SCOPE_LIMIT | URD__SCOPE_COMPACT), 0)) {
@@ -46,59 +45,70 @@ INLINE static inline int count_in(urd_scope *s, urd__job *job, bool ordinary)
         if (rc)
             return rc;
     }
-    urd__scope_count_in(s);
+    urd__scope_count_in(s, worker);
     return 0;
 }
 
-INLINE static inline int hand_over(urd__job *job, size_t size, urd_time grace_duration)
+static int hand_over(urd__worker *worker, urd__job *job, const urd__go_args *args)
 {
-    switch (job->kind) {
+    switch (args->kind) {
     case URD_THREAD:
         return urd__thread_start(job);
     case URD_PROCESS:
         urd__runtime_outside(1); /* until urd__job_done() */
-        return urd__rt.processes ? urd__rt.processes->start(job, size, grace_duration) : -ENOTSUP;
+        return urd__rt.processes ? urd__rt.processes->start(job, args->size, args->grace_duration)
+                                 : -ENOTSUP;
     default:
-        return urd__worker_self ? urd__worker_offer(urd__worker_self, job)
-                                : urd__worker_inject(job);
+        return worker ? urd__worker_offer(worker, job) : urd__worker_inject(job);
     }
 }
 
-INLINE static inline int go(urd_scope *s, const urd__go_args *args)
+/* As a job that failed at once: counted off, and kept as an error. */
+__attribute__((noinline)) static int not_taken(urd__job *job, int rc)
 {
-    if (!urd__worker_self)
+    urd__job_done(job, rc);
+    return rc;
+}
+
+int urd__go(urd_scope *s, const urd__go_args *args)
+{
+    urd__worker *worker = urd__worker_self; /* which a task never leaves */
+    if (!worker)
         urd__runtime_need("starting a job");
-    urd__job *job = new_job(args->fn, args->arg, s, args->where);
+    urd__job *job = new_job(worker, s, args);
     if (!job) {
         if (args->owns_arg)
             urd__os_free(args->arg);
         return start_failed(s, -ENOMEM);
     }
-    job->kind = (uint8_t)args->kind;
-    job->handle = args->handle;
-    job->owns_arg = args->owns_arg;
-    int rc = count_in(s, job, args->ordinary);
-    if (rc) {
-        urd__job_free(urd__worker_self ? &urd__worker_self->jobs : NULL, job);
+    int rc = count_in(worker, s, job, args->ordinary);
+    if (__builtin_expect(rc, 0)) {
+        urd__job_free(worker ? &worker->jobs : NULL, job);
         return start_failed(s, rc);
     }
-    rc = hand_over(job, args->size, args->grace_duration);
-    if (rc) {
-        urd__job_done(job,
-                      rc); /* as a job that failed at once: counted off, and kept as an error */
-        return rc;
-    }
-    return 0;
+    rc = hand_over(worker, job, args);
+    return __builtin_expect(rc, 0) ? not_taken(job, rc) : 0;
 }
 
-int urd__go(urd_scope *s, const urd__go_args *args)
+/* What nearly all are: a task, started by the scope's owner, in a scope without a limit, from a
+ * descriptor that is at hand.  Then
+ * nothing of urd__go() is left that needs a call. */
+static inline bool is_plain(const urd__worker *worker, const urd_scope *s)
 {
-    return go(s, args);
+    return worker && worker->jobs.first && urd__scope_is_local(s, worker) &&
+           !(urd__load_rlx(&s->flags) & (URD__SCOPE_LIMIT | URD__SCOPE_COMPACT)); /* see count_in */
 }
 
 int urd_go_at(urd_scope *s, urd_fn *fn, void *arg, const char *where)
 {
-    return go(s, &(urd__go_args){.kind = URD_TASK, .fn = fn, .arg = arg, .where = where});
+    urd__worker *worker = urd__worker_self;
+    if (__builtin_expect(!is_plain(worker, s), 0))
+        return urd__go(s, &(urd__go_args){.kind = URD_TASK, .fn = fn, .arg = arg, .where = where});
+    urd__job *job =
+        new_job(worker, s, &(urd__go_args){.kind = URD_TASK, .fn = fn, .arg = arg, .where = where});
+    urd__scope_count_in(s, worker);
+    int rc = urd__worker_offer(worker, job);
+    return __builtin_expect(rc, 0) ? not_taken(job, rc) : 0;
 }
 
 int urd_go_copy_at(urd_scope *s, urd_fn *fn, const void *arg, size_t size, const char *where)

@@ -53,6 +53,7 @@ static bool refill(urd__job_cache *cache)
         job->next = cache->first;
         cache->first = job;
         cache->count++;
+        cache->moved++;
     }
     urd__unlock(&pool.lock);
     return cache->first != NULL;
@@ -65,6 +66,7 @@ static void spill(urd__job_cache *cache, int keep)
         urd__job *job = cache->first;
         cache->first = job->next;
         cache->count--;
+        cache->moved--;
         job->next = pool.first;
         pool.first = job;
     }
@@ -80,7 +82,6 @@ urd__job *urd__job_refill(urd__job_cache *cache)
     urd__job *job = from->first;
     from->first = job->next;
     from->count--;
-    from->out++;
     if (!cache)
         urd__job_cache_close(&borrowed);
     return job;
@@ -95,7 +96,6 @@ void urd__job_spill(urd__job_cache *cache, urd__job *job)
     job->next = to->first;
     to->first = job;
     to->count++;
-    to->out--;
     if (!cache)
         urd__job_cache_close(&borrowed);
     else if (to->count > URD__JOBS_CACHED_MAX)
@@ -106,9 +106,9 @@ void urd__job_cache_close(urd__job_cache *cache)
 {
     spill(cache, 0);
     urd__lock(&pool.lock);
-    pool.out += cache->out;
+    pool.out += cache->moved; /* its count is 0 now */
     urd__unlock(&pool.lock);
-    cache->out = 0;
+    cache->moved = 0;
 }
 
 long urd__jobs_close(void)

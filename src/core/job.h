@@ -41,8 +41,14 @@ typedef struct urd__job {
 typedef struct urd__job_cache {
     urd__job *first;
     int count;
-    long out; /* taken less given back; over all caches the sum is the jobs that exist */
+    long moved; /* here from the common pool, less moved back there */
 } urd__job_cache;
+
+/* Taken less given back; over all caches the sum is the jobs that exist. */
+static inline long urd__job_cache_out(const urd__job_cache *cache)
+{
+    return cache->moved - cache->count;
+}
 
 /* The rare halves of new and free: the cache is empty, too full, or none. */
 urd__job *urd__job_refill(urd__job_cache *cache);
@@ -66,7 +72,6 @@ static inline urd__job *urd__job_new(urd__job_cache *cache)
         job = cache->first;
         cache->first = job->next;
         cache->count--;
-        cache->out++;
     }
     *job = (urd__job){0};
     return job;
@@ -82,7 +87,6 @@ static inline void urd__job_free(urd__job_cache *cache, urd__job *job)
     job->next = cache->first;
     cache->first = job;
     cache->count++;
-    cache->out--;
 }
 
 /* A worker's cache goes back to all; then, after all: the memory.  Returns the jobs not freed. */

@@ -160,7 +160,7 @@ int urd_timer_once_at(urd_timer *t, urd_scope *s, urd_time when, urd_fn *fn, voi
                      .fn = fn,
                      .arg = arg,
                      .where = where};
-    urd__scope_count_in(s);
+    urd__scope_count_in(s, urd__worker_self);
     return arm(t, when);
 }
 

@@ -4,10 +4,10 @@
  * SPDX-License-Identifier: MIT
  *
  * A task that blocks or yields switches straight to the next ready one.  Only when there is none,
- * or every POLL_TICKS switches, does it go through the worker's loop, which looks around: inbox,
- * timers, jobs not begun, other workers.  Ready tasks are served first come, first served; jobs not
- * begun newest first, which keeps few stacks alive, but at each look around the oldest gets its
- * turn, so that nothing starves.
+ * or every URD__LOOK_TICKS switches, does it go through the worker's loop, which looks around:
+ * inbox, timers, jobs not begun, other workers.  Ready tasks are served first come, first served;
+ * jobs not begun newest first, which keeps few stacks alive, but at each look around the oldest
+ * gets its turn, so that nothing starves.
  *
  * With a seed the choices are drawn from it instead.
  */
@@ -24,7 +24,6 @@
 #include "core/worker.h"
 
 enum {
-    POLL_TICKS = 64,
     STEAL_COST = 3000 /* ns */,
     MOVE_COST = 100 /* ns */,
     STEAL_PAUSE = 20000 /* ns */
@@ -92,11 +91,6 @@ void urd__worker_switch(urd__worker *self, urd__task *from, urd__task *to)
     urd__sanitize_before(self, from, to, false);
     urd__switch(&from->context, to->context);
     urd__sanitize_after(from);
-}
-
-bool urd__worker_due(urd__worker *self)
-{
-    return ++self->tick % POLL_TICKS == 0;
 }
 
 /* What a compact task runs on is needed for the next one (compact.c): the loop's stack is not. */
@@ -218,7 +212,7 @@ void urd__worker_fire_timers(urd__worker *self)
     int64_t now = urd__clock_now();
     if (urd__load_rlx(&self->timers.earliest) > now) /* the same */
         return;
-    urd__timers_fire(&self->timers, now, POLL_TICKS);
+    urd__timers_fire(&self->timers, now, URD__LOOK_TICKS);
     if (self->later)
         offer_later(self);
 }
@@ -226,7 +220,7 @@ void urd__worker_fire_timers(urd__worker *self)
 /* Now and then is enough to say since when a task waits. */
 static void tell_time(urd__worker *self)
 {
-    if (self->tick - self->now_tick < POLL_TICKS)
+    if (self->tick - self->now_tick < URD__LOOK_TICKS)
         return;
     self->now_tick = self->tick;
     self->now = urd__clock_now();
@@ -238,7 +232,7 @@ static void look_around(urd__worker *self)
     empty_inbox(self);
     urd__worker_fire_timers(self);
     /* Not at each look: a worker with nothing to do asks as it goes to sleep. */
-    if (self->tick - self->io_tick >= POLL_TICKS && urd__load_acq(&self->io_waits) > 0) {
+    if (self->tick - self->io_tick >= URD__LOOK_TICKS && urd__load_acq(&self->io_waits) > 0) {
         self->io_tick = self->tick;
         urd__load_acq(&urd__rt.io)->poll(self, 0);
     }
@@ -275,7 +269,7 @@ void urd__worker_leave(urd__task *from)
 void urd__worker_share(urd__task *self)
 {
     urd__worker *worker = self->worker;
-    if ((worker->tick + 1) % POLL_TICKS != 0) {
+    if ((worker->tick + 1) % URD__LOOK_TICKS != 0) {
         worker->tick++;
         return;
     }
@@ -403,7 +397,7 @@ urd__job *urd__worker_next_job(urd__worker *self)
 /* The oldest job not begun, of our own and of those injected in turn. */
 static urd__job *oldest_job(urd__worker *self)
 {
-    urd__job *job = self->tick / POLL_TICKS % 2 ? take_injected() : NULL;
+    urd__job *job = self->tick / URD__LOOK_TICKS % 2 ? take_injected() : NULL;
     if (!job)
         job = urd__deque_oldest(&self->deque, NULL, NULL);
     return job ? job : take_injected();
@@ -414,7 +408,8 @@ static bool old_jobs_turn(urd__worker *self)
 {
     if (urd__rt.seed)
         return urd__worker_random(self) % 4 == 0;
-    if (self->tick - self->old_job_tick < POLL_TICKS) /* not `%`: others count between the looks */
+    if (self->tick - self->old_job_tick <
+        URD__LOOK_TICKS) /* not `%`: others count between the looks */
         return false;
     self->old_job_tick = self->tick;
     return true;
@@ -438,12 +433,9 @@ urd__job *urd__worker_oldest_of(urd__worker *self, const urd_scope *scope)
     return job;
 }
 
-bool urd__worker_wanted(urd__worker *self)
+bool urd__worker_timer_due(const urd__worker *self)
 {
-    if (self->ready_first || urd__load_rlx(&self->inbox)) /* a guess, asked again and again */
-        return true;
-    int64_t earliest = urd__load_rlx(&self->timers.earliest); /* the same */
-    return earliest != INT64_MAX && earliest <= urd__clock_now();
+    return urd__load_rlx(&self->timers.earliest) <= urd__clock_now(); /* a guess, as is `wanted` */
 }
 
 void urd__worker_loop(urd__worker *self)

@@ -138,7 +138,7 @@ static void keep_failed(urd_scope *s, urd__job *job)
 }
 
 /* Under a limit: let the next starter go on in this job's place, if it was one within the limit. */
-static void give_place(urd_scope *s)
+void urd__scope_give_place(urd_scope *s)
 {
     urd__lock(&s->lock);
     urd__waiter *next = s->running > s->limit ? NULL : urd__wait_pop(&s->limited);
@@ -175,12 +175,8 @@ void urd__scope_take_place(urd_scope *s)
     urd__unlock(&s->lock);
 }
 
-void urd__scope_count_out(urd_scope *s)
+void urd__scope_count_out_shared(urd_scope *s)
 {
-    if (s->home && s->home == urd__worker_self && !s->shared) {
-        s->local--;
-        return;
-    }
     if (urd__sub_ar(&s->pending, 1) - 1 == URD__SCOPE_JOINING) { /* E1, E2 */
         urd__task *owner = urd__load_acq(&s->owner);
         bool won = urd__wait_claim(owner, urd__load_acq(&owner->wait));
@@ -191,7 +187,7 @@ void urd__scope_count_out(urd_scope *s)
 
 bool urd__scope_count_in_late(urd_scope *s)
 {
-    if (s->home && s->home == urd__worker_self && !s->shared) {
+    if (urd__scope_is_local(s, urd__worker_self)) {
         s->local++;
         return true;
     }
@@ -203,11 +199,10 @@ bool urd__scope_count_in_late(urd_scope *s)
     return true;
 }
 
-void urd__job_done(urd__job *job, int rc)
+void urd__job_settle(urd__job *job, int rc)
 {
     urd_scope *s = job->scope;
     bool failed = rc < 0 && !is_echo(job, rc);
-    bool outside = job->kind == URD_PROCESS;
     job->result = rc;
     if (job->handle)
         urd__hold_end(job, rc);
@@ -217,11 +212,6 @@ void urd__job_done(urd__job *job, int rc)
     } else {
         urd__job_free(urd__worker_self ? &urd__worker_self->jobs : NULL, job);
     }
-    if (urd__load_rlx(&s->flags) & URD__SCOPE_LIMIT) /* set before the first job */
-        give_place(s);
-    urd__scope_count_out(s);
-    if (outside) /* last, or with virtual time it might seem that all wait */
-        urd__runtime_outside(-1);
 }
 
 /* Is the promised size left below this frame? */
@@ -233,7 +223,7 @@ static bool has_room(const urd__task *self)
 
 /* Now and then it is an old one's turn, lest a stream of jobs, each starting the next, keep what is
  * older from it; and a seeded schedule runs some of them on their own stacks. */
-static urd__job *next_unstarted(urd__worker *worker, urd_scope *s)
+static inline urd__job *next_unstarted(urd__worker *worker, urd_scope *s)
 {
     if (urd__worker_due(worker))
         return urd__worker_oldest_of(worker, s);
@@ -247,7 +237,7 @@ static urd__job *next_unstarted(urd__worker *worker, urd_scope *s)
     return NULL;
 }
 
-static void run_unstarted(urd__task *self, urd_scope *s)
+__attribute__((noinline)) void urd__scope_run_unstarted(urd__task *self, urd_scope *s)
 {
     urd__worker *worker = self->worker;
     if (!worker || self->compact || !has_room(self))
@@ -257,7 +247,7 @@ static void run_unstarted(urd__task *self, urd_scope *s)
         urd__job *job = next_unstarted(worker, s);
         if (!job)
             return;
-        urd__task_run_job(self, job);
+        urd__job_run(self, job);
         urd__task_check_locks(self, locks, "a job that its join ran");
     }
 }
@@ -286,7 +276,7 @@ static urd__task *check_owner(const urd_scope *s, const char *call)
 int urd_scope_wait(urd_scope *s)
 {
     urd__task *self = check_owner(s, "urd_scope_wait");
-    run_unstarted(self, s);
+    urd__scope_run_unstarted(self, s);
     if (unended(s) == 0)
         return result_of(s);
     int64_t local = s->local;

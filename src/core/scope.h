@@ -45,10 +45,17 @@ static inline bool urd__scope_cancelled(urd_scope *s)
     return urd__scope_cancelled_around(s, epoch);
 }
 
-/* One more job.  On the owner's worker, which a task never leaves, that takes no atomic. */
-static inline void urd__scope_count_in(urd_scope *s)
+/* Does this worker, the caller's, count in the scope's plain number?  The owner's does, which a
+ * task never leaves, while the owner does not wait. */
+static inline bool urd__scope_is_local(const urd_scope *s, const urd__worker *worker)
 {
-    if (s->home && s->home == urd__worker_self && !s->shared)
+    return worker && s->home == worker && !s->shared;
+}
+
+/* One more job, started on this worker, the caller's, or by a thread (NULL). */
+static inline void urd__scope_count_in(urd_scope *s, const urd__worker *worker)
+{
+    if (__builtin_expect(urd__scope_is_local(s, worker), 1))
         s->local++;
     else
         urd__add_ar(&s->pending, 1);
@@ -60,8 +67,17 @@ static inline void urd__scope_count_in(urd_scope *s)
  */
 bool urd__scope_count_in_late(urd_scope *s);
 
-/* One less.  The scope may be gone afterwards. */
-void urd__scope_count_out(urd_scope *s);
+/* One less, elsewhere or while the owner waits.  The scope may be gone afterwards. */
+void urd__scope_count_out_shared(urd_scope *s);
+
+/* One less.  The same. */
+static inline void urd__scope_count_out(urd_scope *s)
+{
+    if (__builtin_expect(urd__scope_is_local(s, urd__worker_self), 1))
+        s->local--;
+    else
+        urd__scope_count_out_shared(s);
+}
 
 /* Make it findable by a cancel of any scope around it. */
 void urd__scope_publish(urd_scope *s);
@@ -95,18 +111,75 @@ int64_t urd__scope_pass_deadlines(urd_scope *s);
 /* The first job error, or an error in starting one: the cause, and the cancel it brings. */
 void urd__scope_fail(urd_scope *s, int rc);
 
+/* hold.c: the job held by hand begins, on `self`; and has ended. */
+void urd__hold_begin(urd__job *job, urd__task *self);
+void urd__hold_end(urd__job *job, int rc);
+void urd__hold_close(urd_job *held); /* with the scope's join */
+
+/* The rare parts of the next one: an error, or somebody holds it by hand; a limit. */
+void urd__job_settle(urd__job *job, int rc);
+void urd__scope_give_place(urd_scope *s);
+
 /* A job has ended with this result.  It, its handle and maybe the scope are gone afterwards. */
-void urd__job_done(urd__job *job, int rc);
+static inline void urd__job_done(urd__job *job, int rc)
+{
+    urd_scope *s = job->scope;
+    bool outside = job->kind == URD_PROCESS;
+    if (__builtin_expect(rc < 0 || job->handle, 0))
+        urd__job_settle(job, rc);
+    else
+        urd__job_free(urd__worker_self ? &urd__worker_self->jobs : NULL, job);
+    /* set before the first job */
+    if (__builtin_expect(urd__load_rlx(&s->flags) & URD__SCOPE_LIMIT, 0))
+        urd__scope_give_place(s);
+    urd__scope_count_out(s);
+    if (__builtin_expect(outside, 0)) /* last, or with virtual time it might seem that all wait */
+        urd__runtime_outside(-1);
+}
+
+/* Of the next one: abort if the job may not end like that; it ended, and is no plain task. */
+void urd__task_check_end(const urd__task *self, const urd_scope *scope, int rc);
+void urd__task_job_ended(urd__job *job, int rc);
+
+/*
+ * Run a job as part of the calling task, to its end.  Inlined where it is a loop, as it is most of
+ * what a trivial job costs; what it is inlined into is named in watch/frames.c, which has to find
+ * the border between two jobs on one stack.
+ */
+__attribute__((always_inline)) static inline void urd__job_run(urd__task *self, urd__job *job)
+{
+    urd__job *outer_job = self->job;
+    urd_scope *outer_scope = self->scope;
+    urd_scope *scope = job->handle ? &job->handle->scope : job->scope;
+    job->next = outer_job; /* for reports: what this stack runs besides */
+    self->job = job;
+    self->scope = scope;
+    if (__builtin_expect(job->handle != NULL, 0))
+        urd__hold_begin(job, self);
+    int rc = job->fn(job->arg);
+    if (__builtin_expect(self->values != NULL, 0))
+        urd__job_values_destroy(self);
+    if (__builtin_expect(rc > 0 || self->scope != scope || !urd__worker_self, 0))
+        urd__task_check_end(self, scope, rc);
+    if (!outer_job) { /* else the join that runs it counts */
+        urd__task_check_locks(self, 0, "the job");
+        urd__scope_forget_task(self);
+    }
+    self->job = outer_job;
+    self->scope = outer_scope;
+    if (__builtin_expect(job->kind == URD_TASK, 1))
+        urd__job_done(job, rc);
+    else
+        urd__task_job_ended(job, rc);
+}
+
+/* The owner runs jobs of the scope that nobody has begun, while there are any and it may. */
+void urd__scope_run_unstarted(urd__task *self, urd_scope *s);
 
 /* Under a limit: wait for room.  0, -ECANCELED. */
 int urd__scope_admit(urd_scope *s);
 
 /* Under a limit: a job begins that does not wait for room. */
 void urd__scope_take_place(urd_scope *s);
-
-/* hold.c: the job held by hand begins, on `self`; and has ended. */
-void urd__hold_begin(urd__job *job, urd__task *self);
-void urd__hold_end(urd__job *job, int rc);
-void urd__hold_close(urd_job *held); /* with the scope's join */
 
 #endif

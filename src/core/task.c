@@ -83,12 +83,8 @@ bool urd__task_park_thread_until(urd__task *self, int64_t until)
     return true;
 }
 
-void urd__task_park(urd__task *self)
+void urd__task_park_thread(urd__task *self)
 {
-    if (self->worker) {
-        urd__worker_leave(self);
-        return;
-    }
     urd__task_rest(self, true);
     urd__task_park_thread_until(self, INT64_MAX);
 }
@@ -134,7 +130,7 @@ void urd__task_locks_differ(const urd__task *self, unsigned before, const char *
              kept == 1 ? "" : "s", place);
 }
 
-static void done(urd__job *job, int rc)
+void urd__task_job_ended(urd__job *job, int rc)
 {
     if (job->kind == URD__KIND_FORK)
         urd__fork_done(job, rc);
@@ -144,32 +140,19 @@ static void done(urd__job *job, int rc)
         urd__job_done(job, rc);
 }
 
-void urd__task_run_job(urd__task *self, urd__job *job)
+void urd__task_check_end(const urd__task *self, const urd_scope *scope, int rc)
 {
-    urd__job *outer_job = self->job;
-    urd_scope *outer_scope = self->scope;
-    urd_scope *scope = job->handle ? &job->handle->scope : job->scope;
-    job->next = outer_job; /* for reports: what this stack runs besides */
-    self->job = job;
-    self->scope = scope;
-    if (job->handle)
-        urd__hold_begin(job, self);
-    int rc = job->fn(job->arg);
-    if (__builtin_expect(self->values != NULL, 0))
-        urd__job_values_destroy(self);
     if (self->worker && !urd__worker_self)
         urd__die("a process made by fork() returned from the job it was in; end it with _exit()");
     if (rc > 0)
         urd__die("the job returned %d; a job returns 0 or a negative errno", rc);
     if (self->scope != scope)
         urd__die("the job returned with the scope opened at %s not joined", self->scope->where);
-    if (!outer_job) { /* else the join that runs it counts */
-        urd__task_check_locks(self, 0, "the job");
-        urd__scope_forget_task(self);
-    }
-    self->job = outer_job;
-    self->scope = outer_scope;
-    done(job, rc);
+}
+
+void urd__task_run_job(urd__task *self, urd__job *job)
+{
+    urd__job_run(self, job);
 }
 
 static bool is_compact(const urd__job *job)
@@ -212,7 +195,7 @@ static void fail_unstarted(urd__worker *worker, urd__job *job, int rc)
     }
     if (job->handle)
         urd__hold_begin(job, &worker->idle);
-    done(job, rc);
+    urd__task_job_ended(job, rc);
 }
 
 /* A task lies at the top of its stack. */

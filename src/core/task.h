@@ -82,8 +82,8 @@ urd__task *urd__task_thread_self(void);
 /* Let this thread be known as `task` from here on; NULL: as nobody in particular. */
 void urd__task_bind_thread(urd__task *task);
 
-/* Give up the processor until urd__task_ready(self). */
-void urd__task_park(urd__task *self);
+/* Give up the processor until urd__task_ready(self); a thread.  In wait.h for all. */
+void urd__task_park_thread(urd__task *self);
 
 /* A thread that waits is at rest: with virtual time the clock may go on without it, and if all rest
  * and no timer is set that is a deadlock.  Who makes it ready ends its rest. */

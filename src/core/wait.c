@@ -69,8 +69,6 @@ __attribute__((noinline)) static void check_compact(const urd__task *self, urd__
 
 INLINE uint64_t begin(urd__task *self, urd_scope *scope, urd__reason reason, const void *on)
 {
-    if (__builtin_expect(self->compact, 0))
-        check_compact(self, reason, on);
     uint64_t last = urd__load_rlx(&self->wait); /* nobody else writes it now */
     urd__assert(state_of(last) != URD__WAITING);
     uint64_t word = with_state(last + URD__WAIT_STATES, URD__WAITING);
@@ -87,6 +85,8 @@ INLINE uint64_t begin(urd__task *self, urd_scope *scope, urd__reason reason, con
 
 uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, const void *on)
 {
+    if (__builtin_expect(self->compact, 0))
+        check_compact(self, reason, on);
     return begin(self, scope, reason, on);
 }
 
@@ -167,12 +167,9 @@ void urd__wait_cancel(urd__task *task, urd_scope *scope)
         urd__task_ready(task);
 }
 
-/* The wait has begun; releases the lock. */
-INLINE int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *on_stack)
+/* Releases the lock. */
+INLINE int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter)
 {
-    urd__waiter *waiter = urd__wait_note(self, on_stack, sizeof *on_stack);
-    if (__builtin_expect(waiter != on_stack, 0))
-        *waiter = *on_stack;
     waiter->task = self;
     waiter->claimed = false;
     urd__list_push_tail(list, &waiter->link);
@@ -184,8 +181,19 @@ INLINE int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *on
             urd__list_remove(&waiter->link);
         urd__unlock(lock);
     }
-    if (__builtin_expect(waiter != on_stack, 0))
-        *on_stack = *waiter;
+    return rc;
+}
+
+/* The node of a compact task lies beside it while it waits. */
+__attribute__((noinline)) static int sleep_compact(urd__task *self, urd__link *list, int *lock,
+                                                   urd__waiter *on_stack)
+{
+    /* its own stores */
+    check_compact(self, (urd__reason)urd__load_rlx(&self->reason), urd__load_rlx(&self->waits_on));
+    urd__waiter *waiter = urd__wait_note(self, on_stack, sizeof *on_stack);
+    *waiter = *on_stack;
+    int rc = sleep_on(self, list, lock, waiter);
+    *on_stack = *waiter;
     return rc;
 }
 
@@ -193,6 +201,8 @@ int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waite
                  urd__reason reason, const void *on)
 {
     waiter->word = begin(self, self->scope, reason, on);
+    if (__builtin_expect(self->compact, 0))
+        return sleep_compact(self, list, lock, waiter);
     return sleep_on(self, list, lock, waiter);
 }
 
@@ -200,7 +210,8 @@ void urd__wait_on_shielded(urd__task *self, urd__link *list, int *lock, urd__rea
                            const void *on)
 {
     urd__waiter waiter = {.word = begin(self, NULL, reason, on)};
-    int rc = sleep_on(self, list, lock, &waiter);
+    int rc = __builtin_expect(self->compact, 0) ? sleep_compact(self, list, lock, &waiter)
+                                                : sleep_on(self, list, lock, &waiter);
     urd__assert(rc == 0); /* no cancel reaches this wait */
 }
 

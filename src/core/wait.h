@@ -104,6 +104,15 @@ static inline void urd__wait_check_place(const urd__task *self, const char *call
                  call);
 }
 
+/* Give up the processor until urd__task_ready(self). */
+static inline void urd__task_park(urd__task *self)
+{
+    if (__builtin_expect(self->worker != NULL, 1))
+        urd__worker_leave(self);
+    else
+        urd__task_park_thread(self);
+}
+
 /* 0, or -ECANCELED.  Afterwards a cancel of the task's scope finds the task. */
 static inline int urd__wait_enter(urd__task *self)
 {

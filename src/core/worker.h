@@ -88,8 +88,25 @@ bool urd__worker_leaves(urd__worker *self, urd__worker *victim, int64_t now);
 
 void urd__worker_later(urd__worker *self, urd__job *job); /* from a timer that fires */
 void urd__worker_fire_timers(urd__worker *self);          /* those that are due; own thread */
-bool urd__worker_wanted(urd__worker *self);               /* others than the running task want it */
-bool urd__worker_due(urd__worker *self);                  /* counts; it is time for a look around */
+bool urd__worker_timer_due(const urd__worker *self);      /* if one is set; by the clock */
+
+/* Every so many switches, or ends of jobs, a worker looks around. */
+enum { URD__LOOK_TICKS = 64 };
+
+/* Counts; it is time for a look around. */
+static inline bool urd__worker_due(urd__worker *self)
+{
+    return ++self->tick % URD__LOOK_TICKS == 0;
+}
+
+/* Others than the running task want it. */
+static inline bool urd__worker_wanted(urd__worker *self)
+{
+    if (self->ready_first || urd__load_rlx(&self->inbox)) /* a guess, asked again and again */
+        return true;
+    int64_t earliest = urd__load_rlx(&self->timers.earliest); /* the same */
+    return __builtin_expect(earliest != INT64_MAX, 0) && urd__worker_timer_due(self);
+}
 
 /* Looks around where that is due: the oldest job not begun, whose turn it is then, if it is of this
  * scope.  NULL: there is something that only the loop can serve. */

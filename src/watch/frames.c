@@ -108,8 +108,12 @@ static bool is_ours(const char *name)
 /* What is around it is not what this job waits in. */
 static bool runs_a_job(const char *name)
 {
-    return name &&
-           (strcmp(name, "urd__task_run_job") == 0 || strcmp(name, "urd__runtime_run") == 0);
+    static const char *const names[] = {"urd__task_run_job", "urd__scope_run_unstarted",
+                                        "urd__runtime_run"};
+    for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
 }
 
 static bool starts_a_task(const char *name)

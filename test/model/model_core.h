@@ -39,13 +39,18 @@ urd__task *urd__task_thread_self(void)
 
 static void (*while_parked)(void); /* what else the worker of who parks then runs */
 
-void urd__task_park(urd__task *self)
+void urd__task_park_thread(urd__task *self)
 {
     if (while_parked)
         while_parked();
     while (!urd__load_acq(&self->futex))
         explore_futex_wait(&self->futex, 0);
     explore_ghost_add(&parks[self - tasks], 1);
+}
+
+void urd__worker_leave(urd__task *self)
+{
+    urd__task_park_thread(self);
 }
 
 /* The time may come at any moment. */
@@ -150,19 +155,13 @@ int urd__deque_grow(urd__deque *d)
     return -ENOMEM;
 }
 
-bool urd__worker_due(urd__worker *self)
-{
-    (void)self;
-    return false;
-}
-
 urd__job *urd__worker_oldest_of(urd__worker *self, const urd_scope *of)
 {
     (void)self, (void)of;
     return NULL;
 }
 
-bool urd__worker_wanted(urd__worker *self)
+bool urd__worker_timer_due(const urd__worker *self)
 {
     (void)self;
     return false;
@@ -184,10 +183,19 @@ size_t urd__stack_promised_bytes(void)
     return 0;
 }
 
-void urd__task_run_job(urd__task *self, urd__job *job)
+void urd__task_check_end(const urd__task *self, const urd_scope *inside, int rc)
+{
+    (void)self, (void)inside, (void)rc;
+}
+
+void urd__job_values_destroy(urd__task *self)
 {
     (void)self;
-    (void)job;
+}
+
+void urd__task_job_ended(urd__job *job, int rc)
+{
+    (void)job, (void)rc;
 }
 
 void urd__task_locks_differ(const urd__task *self, unsigned before, const char *what)
@@ -219,6 +227,11 @@ bool urd__later_end(urd_scope *s)
 {
     (void)s;
     return false;
+}
+
+void urd__hold_begin(urd__job *job, urd__task *self)
+{
+    (void)job, (void)self;
 }
 
 void urd__hold_end(urd__job *job, int rc)

@@ -157,7 +157,7 @@ static void end_one_here_and_join(void)
 
 static void start_and_end_one_more_and_end(void)
 {
-    urd__scope_count_in(&scope);
+    urd__scope_count_in(&scope, urd__worker_self);
     urd__job_done(&jobs[2], 0);
     end_well();
 }
@@ -176,7 +176,7 @@ static void start_and_end_one(void)
     int rc = urd__scope_admit(&scope);
     explore_assert(rc == 0);
     results[0]++; /* one at a time: otherwise a race */
-    give_place(&scope);
+    urd__scope_give_place(&scope);
 }
 
 static void start_or_be_cancelled(void)
@@ -186,7 +186,7 @@ static void start_or_be_cancelled(void)
     if (rc)
         return;
     results[0]++;
-    give_place(&scope);
+    urd__scope_give_place(&scope);
 }
 
 static void cancel_scope(void)

@@ -75,8 +75,8 @@ TEST(jobs_made_here_and_freed_there_come_round)
         CHECK_LE(freer.count,
                  URD__JOBS_CACHED_MAX); /* what it has too many of goes to the common pool */
     }
-    CHECK_EQ(maker.out, ROUNDS * MANY);
-    CHECK_EQ(freer.out, -ROUNDS * MANY);
+    CHECK_EQ(urd__job_cache_out(&maker), ROUNDS * MANY);
+    CHECK_EQ(urd__job_cache_out(&freer), -ROUNDS * MANY);
     urd__job_cache_close(&maker);
     urd__job_cache_close(&freer);
     CHECK_EQ(urd__jobs_close(), 0);
