@@ -433,6 +433,16 @@ urd__job *urd__worker_oldest_of(urd__worker *self, const urd_scope *scope)
     return job;
 }
 
+bool urd__worker_may_wait(urd__worker *self)
+{
+    if (urd__rt.seed && urd__worker_random(self) % 2 == 0)
+        return false;
+    /* No timer is made to wait, nor what comes from elsewhere: a guess, asked again and again. */
+    if (urd__load_rlx(&self->inbox))
+        return false;
+    return urd__load_rlx(&self->timers.earliest) == INT64_MAX || !urd__worker_timer_due(self);
+}
+
 bool urd__worker_timer_due(const urd__worker *self)
 {
     return urd__load_rlx(&self->timers.earliest) <= urd__clock_now(); /* a guess, as is `wanted` */

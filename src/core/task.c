@@ -25,6 +25,9 @@
 #include "core/symbol.h"
 #include "core/word.h"
 
+/* While others are ready, so many jobs of a scope at the most begin one after the other. */
+enum { SIBLINGS_MAX = 16 };
+
 __thread urd__worker *urd__worker_self __attribute__((tls_model("initial-exec")));
 
 /* The task that a thread is: a thread job's own, or else this one, which needs no making. */
@@ -160,14 +163,22 @@ static bool is_compact(const urd__job *job)
     return job->kind != URD__KIND_FORK && job->compact && urd__compacts.frame_bytes;
 }
 
-/* Another job for the same stack, if nothing else is waiting for the worker. */
-static urd__job *next_for(const urd__task *self)
+/*
+ * Another job for the same stack: any, if nothing else waits for the worker.  Where there are ready
+ * tasks, a few more of the same scope have their turn first: whoever started these mostly waits for
+ * what all of them send, and is then woken once for many, and not to find one value and sleep again
+ * (skynet: a stack and three switches less for most leaves).
+ */
+static urd__job *next_for(const urd__task *self, const urd_scope *last, int *siblings)
 {
     urd__worker *worker = self->worker;
-    if (urd__worker_due(worker) || urd__worker_wanted(worker))
+    if (urd__worker_due(worker))
+        return NULL;
+    bool wanted = urd__worker_wanted(worker);
+    if (wanted && (++*siblings > SIBLINGS_MAX || !urd__worker_may_wait(worker)))
         return NULL;
     urd__job *job = urd__deque_pop(&worker->deque);
-    if (!job || is_compact(job) == self->compact)
+    if (!job || (is_compact(job) == self->compact && (!wanted || job->scope == last)))
         return job;
     int rc = urd__deque_push(&worker->deque, job);
     urd__assert(rc == 0); /* its slot was free a moment ago */
@@ -179,10 +190,12 @@ static void task_main(void *arg)
     urd__task *self = arg;
     urd__sanitize_after(self);
     urd__job *job = self->job;
+    int siblings = 0;
     do {
+        const urd_scope *scope = job->scope;
         self->job = NULL;
         urd__task_run_job(self, job);
-        job = next_for(self);
+        job = next_for(self, scope, &siblings);
     } while (job);
     urd__worker_exit(self);
 }

@@ -75,8 +75,9 @@ static inline void urd__worker_enqueue(urd__worker *self, urd__task *task)
 }
 
 /* sched.c */
-void urd__worker_loop(urd__worker *self); /* until the runtime stops */
-void urd__worker_leave(urd__task *from);  /* switch to whatever is next */
+void urd__worker_loop(urd__worker *self);     /* until the runtime stops */
+bool urd__worker_may_wait(urd__worker *self); /* what is ready; draws with a seed */
+void urd__worker_leave(urd__task *from);      /* switch to whatever is next */
 void urd__worker_exit(urd__task *from) __attribute__((noreturn));
 void urd__worker_switch(urd__worker *self, urd__task *from, urd__task *to);
 void urd__worker_post(urd__worker *other, urd__task *task); /* ready; any thread */

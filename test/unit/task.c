@@ -445,6 +445,44 @@ TEST(a_forked_child_that_returns_from_its_job_aborts)
     CHECK_CONTAINS(child.err, "made by fork() returned from urd_run; end it with _exit()");
 }
 
+/* ---- Siblings -------------------------------------------------------------------------------- */
+
+static int sent; /* one worker runs all that write it */
+
+static int send_one(void *arg)
+{
+    sent++;
+    return urd_chan_send(arg, &sent);
+}
+
+static int receive_many(void *arg)
+{
+    (void)arg;
+    enum { FEW = 10, MANY = 40 };
+    int ring[MANY], v;
+    urd_chan c;
+    urd_chan_init(&c, sizeof(int), ring, MANY);
+    for (int count = FEW; count <= MANY; count += MANY - FEW) {
+        urd_scope s;
+        urd_scope_open(&s);
+        for (int i = 0; i < count; i++)
+            urd_go(&s, send_one, &c);
+        sent = 0;
+        CHECK_EQ(urd_chan_recv(&c, &v), 0);
+        CHECK_GE(sent, FEW);               /* the first of them woke this one, which had to wait */
+        CHECK(sent == FEW || sent < MANY); /* but not for all */
+        CHECK_EQ(urd_scope_join(&s), 0);
+        while (urd_chan_tryrecv(&c, &v) == 0)
+            ;
+    }
+    return 0;
+}
+
+TEST(a_few_siblings_begin_before_who_waits_for_them_goes_on)
+{
+    test_run(receive_many);
+}
+
 /* ---- Many ------------------------------------------------------------------------------------ */
 
 static int wait_and_count(void *arg)
