@@ -27,6 +27,7 @@
 #include "urd/broadcast.h"
 #include "urd/chan.h"
 #include "urd/exec.h"
+#include "urd/file.h"
 #include "urd/future.h"
 #include "urd/io.h"
 #include "urd/job.h"

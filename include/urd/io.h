@@ -11,8 +11,8 @@
  *     written or accepted; what came first is never lost.
  *   - Descriptors may be in blocking mode, as those of other libraries and standard input are, and
  *     stay so; but a listening socket does not, nor do the ends of urd_sendfile and urd_splice.
- *     Files on a disk count as always ready: their reads and writes hold up the worker while the
- *     kernel works; so does a write to a terminal that does not take it.
+ *   - Of a file on a disk what is in memory is read at once; a helper fetches the rest, and writes
+ *     (file.h).  A write to a terminal that does not take it holds up the worker.
  *   - A write to a connection or pipe that nobody reads any more is -EPIPE, never a SIGPIPE.
  *   - A first wait may also fail for want of the poller: -ENOMEM, -EMFILE, -ENFILE.
  */
@@ -51,7 +51,7 @@ ssize_t urd_read_exact(int fd, void *buf, size_t size) URD_MUST_USE;
 /* Write all of it: `size`; or -errno, and then some of it may have been written. */
 ssize_t urd_write_all(int fd, const void *buf, size_t size) URD_MUST_USE;
 
-/* At a place in a file; its position does not move. */
+/* At a place in a file; its position does not move.  at < 0: -EINVAL. */
 ssize_t urd_pread(int fd, void *buf, size_t size, off_t at) URD_MUST_USE;
 ssize_t urd_pwrite(int fd, const void *buf, size_t size, off_t at) URD_MUST_USE;
 

@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,29 +33,44 @@ static ssize_t result(ssize_t rc)
 
 /* ---- Reads and writes on anything ------------------------------------------------------------ */
 
-static bool is_regular(int fd)
+static bool is_file(int fd)
 {
     struct stat stat;
     return fstat(fd, &stat) == 0 && (S_ISREG(stat.st_mode) || S_ISBLK(stat.st_mode));
 }
 
-/* It was told to fail rather than wait, and did: for what? */
-static bool waits_for_disk(int fd, ssize_t rc)
+/* File systems with no disk below: nothing there can be waited for. */
+static bool is_in_memory(int fd)
 {
-    return (rc == -EAGAIN || rc == -EOPNOTSUPP) && is_regular(fd);
+    static const long memory[] = {TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC};
+    struct statfs fs;
+    bool in_memory = false;
+    if (fstatfs(fd, &fs) == 0)
+        for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
+            in_memory |= (long)fs.f_type == memory[i];
+    return in_memory;
 }
 
-static ssize_t read_if_ready(int fd, const struct iovec *parts, int n)
+static ssize_t read_if_ready(int fd, const struct iovec *parts, int n, off_t at)
 {
-    return urd__os_poll(fd, POLLIN, -1, 0) ? result(readv(fd, parts, n)) : -EAGAIN;
+    return urd__os_poll(fd, POLLIN, -1, 0) ? result(preadv2(fd, parts, n, at, 0)) : -EAGAIN;
 }
 
-static ssize_t read_once(int fd, const struct iovec *parts, int n)
+/* It was told to fail rather than wait, and did: because it has to, or does not know how. */
+static bool failed(ssize_t rc)
 {
-    ssize_t rc = result(preadv2(fd, parts, n, -1, RWF_NOWAIT));
-    if (waits_for_disk(fd, rc))
-        return result(readv(fd, parts, n));
-    return rc == -EOPNOTSUPP || rc == -ENOSYS ? read_if_ready(fd, parts, n) : rc;
+    return rc == -EAGAIN || rc == -EOPNOTSUPP || rc == -ENOSYS;
+}
+
+static ssize_t read_once(int fd, const struct iovec *parts, int n, off_t at)
+{
+    ssize_t rc = result(preadv2(fd, parts, n, at, RWF_NOWAIT));
+    if (!failed(rc))
+        return rc;
+    if (is_file(fd))
+        return rc != -EAGAIN && is_in_memory(fd) ? result(preadv2(fd, parts, n, at, 0))
+                                                 : URD__OS_ON_DISK;
+    return rc == -EAGAIN ? rc : read_if_ready(fd, parts, n, at);
 }
 
 ssize_t urd__os_try_read(int fd, const struct iovec *parts, int n)
@@ -65,7 +82,7 @@ ssize_t urd__os_try_read(int fd, const struct iovec *parts, int n)
     do {
         rc = n == 1 ? result(recv(fd, parts->iov_base, parts->iov_len, MSG_DONTWAIT)) : -ENOTSOCK;
         if (rc == -ENOTSOCK)
-            rc = read_once(fd, parts, n);
+            rc = read_once(fd, parts, n, -1);
     } while (rc == -EINTR);
     return rc;
 }
@@ -86,12 +103,17 @@ static ssize_t write_if_ready(int fd, const struct iovec *parts, int n)
     return result(write(fd, first.iov_base, first.iov_len < PIPE_BUF ? first.iov_len : PIPE_BUF));
 }
 
-static ssize_t write_once(int fd, const struct iovec *parts, int n)
+static ssize_t write_once(int fd, const struct iovec *parts, int n, off_t at)
 {
-    ssize_t rc = result(pwritev2(fd, parts, n, -1, RWF_NOWAIT));
-    if (waits_for_disk(fd, rc))
-        return result(writev(fd, parts, n));
-    return rc == -EOPNOTSUPP || rc == -ENOSYS ? write_if_ready(fd, parts, n) : rc;
+    ssize_t rc = result(pwritev2(fd, parts, n, at, RWF_NOWAIT));
+    if (!failed(rc))
+        return rc;
+    if (is_file(fd))
+        return rc != -EAGAIN && is_in_memory(fd) ? result(pwritev2(fd, parts, n, at, 0))
+                                                 : URD__OS_ON_DISK;
+    if (rc == -EAGAIN)
+        return rc;
+    return at < 0 ? write_if_ready(fd, parts, n) : result(pwritev2(fd, parts, n, at, 0));
 }
 
 /* Of the calls that write, only those on sockets can be told not to raise SIGPIPE. */
@@ -120,7 +142,7 @@ static ssize_t write_without_signal(int fd, const struct iovec *parts, int n)
 {
     muted m;
     mute(&m);
-    return unmute(&m, write_once(fd, parts, n));
+    return unmute(&m, write_once(fd, parts, n, -1));
 }
 
 static ssize_t send_parts(int fd, const struct iovec *parts, int n)
@@ -145,6 +167,31 @@ ssize_t urd__os_try_write(int fd, const struct iovec *parts, int n)
     return rc;
 }
 
+ssize_t urd__os_try_pread(int fd, const struct iovec *parts, int n, off_t at)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    ssize_t rc;
+    do
+        rc = read_once(fd, parts, n, at);
+    while (rc == -EINTR);
+    return rc;
+}
+
+/* What has places is no pipe, so no SIGPIPE comes. */
+ssize_t urd__os_try_pwrite(int fd, const struct iovec *parts, int n, off_t at)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    ssize_t rc;
+    do
+        rc = write_once(fd, parts, n, at);
+    while (rc == -EINTR);
+    return rc;
+}
+
 ssize_t urd__os_pread(int fd, const struct iovec *parts, int n, off_t at)
 {
     int fault = urd__os_fault();
@@ -152,7 +199,7 @@ ssize_t urd__os_pread(int fd, const struct iovec *parts, int n, off_t at)
         return fault;
     ssize_t rc;
     do
-        rc = result(preadv(fd, parts, n, at));
+        rc = result(preadv2(fd, parts, n, at, 0));
     while (rc == -EINTR);
     return rc;
 }
@@ -164,7 +211,7 @@ ssize_t urd__os_pwrite(int fd, const struct iovec *parts, int n, off_t at)
         return fault;
     ssize_t rc;
     do
-        rc = result(pwritev(fd, parts, n, at));
+        rc = result(pwritev2(fd, parts, n, at, 0));
     while (rc == -EINTR);
     return rc;
 }
@@ -181,7 +228,7 @@ static int set_nonblocking(int fd)
     return rc < 0 ? -errno : flags;
 }
 
-ssize_t urd__os_try_sendfile(int out, int in, off_t *at, size_t size)
+ssize_t urd__os_sendfile(int out, int in, off_t *at, size_t size)
 {
     int fault = urd__os_fault();
     if (fault)
@@ -196,6 +243,16 @@ ssize_t urd__os_try_sendfile(int out, int in, off_t *at, size_t size)
         rc = result(sendfile(out, in, at, size));
     while (rc == -EINTR);
     return unmute(&m, rc);
+}
+
+/* Its first byte stands for the rest, which the kernel reads ahead. */
+ssize_t urd__os_try_sendfile(int out, int in, off_t *at, size_t size)
+{
+    char first;
+    off_t from = at ? *at : lseek(in, 0, SEEK_CUR);
+    if (from >= 0 && read_once(in, &(struct iovec){&first, 1}, 1, from) == URD__OS_ON_DISK)
+        return URD__OS_ON_DISK;
+    return urd__os_sendfile(out, in, at, size);
 }
 
 ssize_t urd__os_try_splice(int in, int out, size_t size, unsigned flags)

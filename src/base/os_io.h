@@ -10,6 +10,7 @@
 #ifndef URD_BASE_OS_IO_H
 #define URD_BASE_OS_IO_H
 
+#include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,19 +20,27 @@
 #include <sys/uio.h>
 
 /*
- * Reads and writes on any descriptor.  Two kinds cannot be asked to fail instead of waiting:
- * regular files, which are waited for, and devices that know no RWF_NOWAIT, such as terminals.
- * These are asked first whether they are ready, so a read of theirs can wait only if somebody else
- * is quicker; a write of more than they take at once waits for the rest.
+ * Reads and writes on any descriptor.  Two kinds cannot be asked to fail instead of waiting, or not
+ * always.  A file that is not in memory, or whose file system cannot tell, is URD__OS_ON_DISK:
+ * nothing was done.  Devices that know no RWF_NOWAIT, such as terminals, are asked first whether
+ * they are ready, so a read of theirs can wait only if somebody else is quicker; a write of more
+ * than they take at once waits for the rest.
  */
+enum { URD__OS_ON_DISK = -EINPROGRESS }; /* which no read or write is otherwise */
 ssize_t urd__os_try_read(int fd, const struct iovec *parts, int n);
 ssize_t urd__os_try_write(int fd, const struct iovec *parts, int n); /* never a SIGPIPE */
+
+/* At a place, or -1 at its own position; not of sockets.  The latter two wait for the disk. */
+ssize_t urd__os_try_pread(int fd, const struct iovec *parts, int n, off_t at);
+ssize_t urd__os_try_pwrite(int fd, const struct iovec *parts, int n, off_t at);
 ssize_t urd__os_pread(int fd, const struct iovec *parts, int n, off_t at);
 ssize_t urd__os_pwrite(int fd, const struct iovec *parts, int n, off_t at);
 
 /* From one to another, both of which are put into non-blocking mode: no flag of the calls could do
- * instead where an end is a socket.  -EAGAIN does not say which end would wait. */
+ * instead where an end is a socket.  -EAGAIN does not say which end would wait.  A try is also
+ * URD__OS_ON_DISK; without, a file is waited for. */
 ssize_t urd__os_try_sendfile(int out, int in, off_t *at, size_t size);
+ssize_t urd__os_sendfile(int out, int in, off_t *at, size_t size);
 ssize_t urd__os_try_splice(int in, int out, size_t size, unsigned flags);
 
 /* On sockets; MSG_DONTWAIT and MSG_NOSIGNAL are added. */

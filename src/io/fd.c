@@ -6,7 +6,8 @@
  * A table by number says who waits for which descriptor.  It is reserved for all numbers there may
  * be, and only the pages in use exist, so a wait allocates nothing.
  *
- * A call that waits is inside its descriptor from then until it returns, also while it tries again.
+ * A call that waits is inside its descriptor from then until it returns, also while it tries again;
+ * so is one that a helper makes, since that one is not woken: it is waited for.
  * Closing wakes all waits, and is done when the last one has left: so nobody tries a number that
  * has become another's.
  *
@@ -94,13 +95,19 @@ void urd__fds_close(void)
 
 /* ---- A call ---------------------------------------------------------------------------------- */
 
+int urd__fd_point(urd__task *self)
+{
+    if (self->worker)
+        urd__worker_share(self); /* one that is always ready must not keep the worker */
+    return self->scope && urd__scope_cancelled(self->scope) ? -ECANCELED : 0;
+}
+
 int urd__fd_begin(urd__fd_use *use, int number)
 {
     urd__task *self = urd__task_self();
-    if (self->worker)
-        urd__worker_share(self); /* one that is always ready must not keep the worker */
-    if (self->scope && urd__scope_cancelled(self->scope))
-        return -ECANCELED;
+    int rc = urd__fd_point(self);
+    if (rc)
+        return rc;
     *use = (urd__fd_use){.self = self, .fd = urd__fd_find(number), .number = number};
     use->edges = urd__fd_edges(use->fd);
     return 0;
@@ -120,15 +127,42 @@ void urd__fd_exit(urd__fd *fd)
 
 void urd__fd_end(urd__fd_use *use)
 {
-    if (use->waited)
+    if (use->inside)
         urd__fd_exit(use->fd);
+}
+
+/* Under lock: 0; -ECANCELED: it is being closed. */
+static int go_inside(urd__fd *fd, bool *inside)
+{
+    if (fd->closing) /* I1 */
+        return -ECANCELED;
+    if (!*inside)
+        fd->inside++;
+    *inside = true;
+    return 0;
+}
+
+int urd__fd_stay(urd__fd_use *use)
+{
+    if (!use->fd && urd__load_acq(&urd__rt.state) == URD__RUNNING && urd__fds_open() == 0)
+        use->fd = urd__fd_find(use->number); /* [state] */
+    if (!use->fd)
+        return 0;
+    urd__lock(&use->fd->lock);
+    int rc = go_inside(use->fd, &use->inside);
+    urd__unlock(&use->fd->lock);
+    return rc;
+}
+
+unsigned urd__fd_flags(const urd__fd_use *use)
+{
+    return use->fd ? urd__load_acq(&use->fd->flags) : 0; /* [made] */
 }
 
 bool urd__fd_drained(const urd__fd_use *use)
 {
     const urd__fd *fd = use->fd;
-    if (!fd ||
-        (urd__load_acq(&fd->flags) & (URD__FD_TCP | URD__FD_ENDS)) != URD__FD_TCP) /* [made] */
+    if ((urd__fd_flags(use) & (URD__FD_TCP | URD__FD_ENDS)) != URD__FD_TCP)
         return false;
     unsigned drained = urd__load_acq(&fd->drained);             /* [drained] */
     return drained && drained == urd__load_acq(&fd->edges) + 1; /* [edges] */
@@ -152,18 +186,16 @@ int urd__fd_holding(int number, short events)
  * not. */
 static int join_queue(urd__task *self, urd__fd *fd, urd__fd_wait *wait, bool *inside)
 {
-    if (fd->closing) /* I1 */
-        return -ECANCELED;
-    if (!*inside)
-        fd->inside++;
-    *inside = true;
+    int rc = go_inside(fd, inside);
+    if (rc)
+        return rc;
     bool news = (fd->ready & wait->events) || urd__fd_edges(fd) != wait->edges;
     fd->ready &= (short)~wait->events;
     if (news)
         return -EAGAIN;
     urd__list_push_tail(&fd->waits, &wait->waiter.link);
     urd__worker *worker = self->worker;
-    int rc = worker ? worker->poller->backend->arm(worker->poller, fd, wait) : 0;
+    rc = worker ? worker->poller->backend->arm(worker->poller, fd, wait) : 0;
     if (rc)
         urd__list_remove(&wait->waiter.link);
     else
@@ -183,7 +215,7 @@ int urd__fd_enter(urd__task *self, urd__fd *fd, urd__fd_wait *wait, bool *inside
 static int begin_wait(urd__fd_use *use, urd__fd_wait *wait)
 {
     urd__lock(&use->fd->lock);
-    int rc = join_queue(use->self, use->fd, wait, &use->waited);
+    int rc = join_queue(use->self, use->fd, wait, &use->inside);
     if (rc == 0)
         wait->waiter.word = urd__wait_begin(use->self, use->self->scope, URD__ON_FD,
                                             (const void *)(intptr_t)use->number); // NOLINT
@@ -366,11 +398,11 @@ void urd__fd_ready(int number, short events)
 
 void urd__fd_made(int number, unsigned flags)
 {
-    if (urd__load_acq(&urd__rt.state) != URD__RUNNING || urd__fds_open()) /* [state] */
-        return; /* it is then treated as a stranger's */
     urd__fd *fd = urd__fd_find(number);
+    if (!fd && urd__load_acq(&urd__rt.state) == URD__RUNNING && urd__fds_open() == 0) /* [state] */
+        fd = urd__fd_find(number);
     if (!fd)
-        return;
+        return; /* it is then treated as a stranger's */
     urd__lock(&fd->lock);
     fd->ready = 0;
     fd->at = NULL;
@@ -397,22 +429,9 @@ static void wait_until_left(urd__fd *fd, int number)
         urd__wait_end(self);
 }
 
-void urd__fd_retire(int number)
+/* Under lock: what is known goes with the number. */
+static void forget(urd__fd *fd, int number)
 {
-    urd__fd *fd = urd__fd_find(number);
-    if (!fd)
-        return;
-    urd__link woken = {0};
-    urd__list_init(&woken);
-    urd__lock(&fd->lock);
-    if (fd->closing)
-        urd__die("urd_close: descriptor %d is being closed already", number);
-    fd->closing = true; /* C1 */
-    take_waits(fd, 0, true, &woken);
-    urd__unlock(&fd->lock);
-    wake_all(&woken);
-    wait_until_left(fd, number);
-    urd__lock(&fd->lock);
     if (fd->at)
         fd->at->poller->backend->forget(fd, number);
     fd->at = NULL;
@@ -421,6 +440,30 @@ void urd__fd_retire(int number)
     fd->ready = 0;
     urd__store_rel(&fd->drained, 0); /* [drained] */
     urd__store_rel(&fd->flags, 0);   /* [made] */
+}
+
+void urd__fd_retire(int number)
+{
+    urd__fd *fd = urd__fd_find(number);
+    if (!fd)
+        return;
+    urd__lock(&fd->lock);
+    if (fd->closing)
+        urd__die("urd_close: descriptor %d is being closed already", number);
+    if (fd->inside == 0) { /* C1 and C2 at once */
+        forget(fd, number);
+        urd__unlock(&fd->lock);
+        return;
+    }
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    fd->closing = true; /* C1 */
+    take_waits(fd, 0, true, &woken);
+    urd__unlock(&fd->lock);
+    wake_all(&woken);
+    wait_until_left(fd, number);
+    urd__lock(&fd->lock);
+    forget(fd, number);
     urd__unlock(&fd->lock);
 }
 

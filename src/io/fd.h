@@ -18,6 +18,8 @@ enum {
     URD__FD_TCP = 2,
     /* The poller told of its end, which it does once, perhaps together with the last bytes. */
     URD__FD_ENDS = 4,
+    /* It was opened by its name, so it is no socket. */
+    URD__FD_FILE = 8,
 };
 
 /* What is known of a descriptor, by its number; all zero at first. */
@@ -43,12 +45,17 @@ typedef struct urd__fd_use {
     urd__fd *fd; /* NULL: no runtime; nothing is known */
     int number;
     unsigned edges; /* as they were before the last try */
-    bool waited;    /* counted in fd->inside */
+    bool inside;    /* counted in fd->inside */
 } urd__fd_use;
 
-/* The cancel point: 0, -ECANCELED.  To be ended, once it has returned 0. */
+/* The cancel point: 0, -ECANCELED. */
+int urd__fd_point(urd__task *self);
+/* The same, for a descriptor.  To be ended, once it has returned 0. */
 int urd__fd_begin(urd__fd_use *use, int number);
 void urd__fd_end(urd__fd_use *use);
+
+/* Closing waits for the end of this use.  0; -ECANCELED: it is being closed. */
+int urd__fd_stay(urd__fd_use *use);
 
 /* Which of the events hold now, and POLLERR, POLLHUP; -EAGAIN: none; -EBADF. */
 int urd__fd_holding(int number, short events);
@@ -71,6 +78,9 @@ void urd__fd_unwatch(urd__task *self, urd__polled *polled);
 
 /* A descriptor was made here. */
 void urd__fd_made(int number, unsigned flags);
+
+/* What is known of it: a set of URD__FD_... */
+unsigned urd__fd_flags(const urd__fd_use *use);
 
 /* Is all that came from it read, so that a try would fail?  And: the last try has read it all. */
 bool urd__fd_drained(const urd__fd_use *use);

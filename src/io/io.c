@@ -8,23 +8,73 @@
 
 #include "base/os_io.h"
 #include "io/fd.h"
+#include "io/file.h"
+
+typedef struct request request;
+typedef ssize_t call(int fd, const request *r);
 
 /* What a call is to do, as far as it matters to its try. */
-typedef struct request {
+struct request {
     union {
         struct iovec part;
         const struct iovec *parts;
         struct msghdr *in;
         const struct msghdr *out;
     };
-    int n; /* of parts; or the descriptor at the other end */
+    int n; /* of parts, 0: it is `part`; or the descriptor at the other end */
     int flags;
     off_t at, *place;
     struct sockaddr *from;
     socklen_t *from_size;
-} request;
+    call *on_disk; /* after a try that was URD__OS_ON_DISK: the same, and waits for that */
+};
 
-typedef ssize_t call(int fd, const request *r);
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+typedef struct disk_call {
+    int fd;
+    const request *r;
+    ssize_t n; /* written by who makes the call */
+} disk_call;
+
+static int call_disk(void *arg)
+{
+    disk_call *c = arg;
+    c->n = c->r->on_disk(c->fd, c->r);
+    return 0;
+}
+
+static ssize_t wait_for_disk(urd__fd_use *use, const request *r)
+{
+    disk_call c = {.fd = use->number, .r = r};
+    int rc = urd__fd_stay(use);
+    if (rc == 0)
+        rc = urd__file_wait(call_disk, &c);
+    return rc ? rc : c.n;
+}
+
+static const struct iovec *parts_of(const request *r, int *n)
+{
+    *n = r->n ? r->n : 1;
+    return r->n ? r->parts : &r->part;
+}
+
+/* At its own position. */
+static ssize_t disk_read(int fd, const request *r)
+{
+    int n;
+    const struct iovec *parts = parts_of(r, &n);
+    return urd__os_pread(fd, parts, n, -1);
+}
+
+static ssize_t disk_write(int fd, const request *r)
+{
+    int n;
+    const struct iovec *parts = parts_of(r, &n);
+    return urd__os_pwrite(fd, parts, n, -1);
+}
+
+/* ---- Any call -------------------------------------------------------------------------------- */
 
 static ssize_t run(int fd, short events, call *attempt, const request *r)
 {
@@ -36,6 +86,8 @@ static ssize_t run(int fd, short events, call *attempt, const request *r)
     do
         n = attempt(fd, r);
     while (n == -EAGAIN && events && (rc = urd__fd_await(&use, events)) == 0);
+    if (n == URD__OS_ON_DISK)
+        n = wait_for_disk(&use, r);
     urd__fd_end(&use);
     return rc ? rc : n;
 }
@@ -47,6 +99,13 @@ static void *writable(const void *p)
 
 /* ---- Reading and writing --------------------------------------------------------------------- */
 
+static ssize_t try_read_file(int fd, const request *r)
+{
+    int n;
+    const struct iovec *parts = parts_of(r, &n);
+    return urd__os_try_pread(fd, parts, n, -1);
+}
+
 /* The same as run(), but a stream that was read empty is not tried again until there is news. */
 static ssize_t read_stream(int fd, call *attempt, const request *r)
 {
@@ -54,14 +113,18 @@ static ssize_t read_stream(int fd, call *attempt, const request *r)
     int rc = urd__fd_begin(&use, fd);
     if (rc)
         return rc;
+    if (urd__fd_flags(&use) & URD__FD_FILE)
+        attempt = try_read_file;
     ssize_t n = -EAGAIN;
     do {
-        if (n == -EAGAIN && !use.waited && urd__fd_drained(&use))
+        if (n == -EAGAIN && !use.inside && urd__fd_drained(&use))
             continue;
         n = attempt(fd, r);
         if (n > 0 && (size_t)n < r->part.iov_len)
             urd__fd_set_drained(&use);
     } while (n == -EAGAIN && (rc = urd__fd_await(&use, POLLIN)) == 0);
+    if (n == URD__OS_ON_DISK)
+        n = wait_for_disk(&use, r);
     urd__fd_end(&use);
     return rc ? rc : n;
 }
@@ -88,24 +151,25 @@ static ssize_t try_writev(int fd, const request *r)
 
 ssize_t urd_read(int fd, void *buf, size_t size)
 {
-    return read_stream(fd, try_read, &(request){.part = {buf, size}});
+    return read_stream(fd, try_read, &(request){.part = {buf, size}, .on_disk = disk_read});
 }
 
 ssize_t urd_write(int fd, const void *buf, size_t size)
 {
-    return run(fd, POLLOUT, try_write, &(request){.part = {writable(buf), size}});
+    return run(fd, POLLOUT, try_write,
+               &(request){.part = {writable(buf), size}, .on_disk = disk_write});
 }
 
 ssize_t urd_readv(int fd, const struct iovec *parts, int n)
 {
-    return n <= 0 || n > IOV_MAX ? -EINVAL
-                                 : run(fd, POLLIN, try_readv, &(request){.parts = parts, .n = n});
+    request r = {.parts = parts, .n = n, .on_disk = disk_read};
+    return n <= 0 || n > IOV_MAX ? -EINVAL : run(fd, POLLIN, try_readv, &r);
 }
 
 ssize_t urd_writev(int fd, const struct iovec *parts, int n)
 {
-    return n <= 0 || n > IOV_MAX ? -EINVAL
-                                 : run(fd, POLLOUT, try_writev, &(request){.parts = parts, .n = n});
+    request r = {.parts = parts, .n = n, .on_disk = disk_write};
+    return n <= 0 || n > IOV_MAX ? -EINVAL : run(fd, POLLOUT, try_writev, &r);
 }
 
 /* How many bytes there are, and with fewer than `size` in *rc why. */
@@ -147,22 +211,34 @@ ssize_t urd_write_all(int fd, const void *buf, size_t size)
 
 static ssize_t try_pread(int fd, const request *r)
 {
-    return urd__os_pread(fd, &r->part, 1, r->at);
+    return urd__os_try_pread(fd, &r->part, 1, r->at);
 }
 
 static ssize_t try_pwrite(int fd, const request *r)
+{
+    return urd__os_try_pwrite(fd, &r->part, 1, r->at);
+}
+
+static ssize_t disk_pread(int fd, const request *r)
+{
+    return urd__os_pread(fd, &r->part, 1, r->at);
+}
+
+static ssize_t disk_pwrite(int fd, const request *r)
 {
     return urd__os_pwrite(fd, &r->part, 1, r->at);
 }
 
 ssize_t urd_pread(int fd, void *buf, size_t size, off_t at)
 {
-    return run(fd, POLLIN, try_pread, &(request){.part = {buf, size}, .at = at});
+    request r = {.part = {buf, size}, .at = at, .on_disk = disk_pread};
+    return at < 0 ? -EINVAL : run(fd, POLLIN, try_pread, &r);
 }
 
 ssize_t urd_pwrite(int fd, const void *buf, size_t size, off_t at)
 {
-    return run(fd, POLLOUT, try_pwrite, &(request){.part = {writable(buf), size}, .at = at});
+    request r = {.part = {writable(buf), size}, .at = at, .on_disk = disk_pwrite};
+    return at < 0 ? -EINVAL : run(fd, POLLOUT, try_pwrite, &r);
 }
 
 /* ---- Sockets --------------------------------------------------------------------------------- */
@@ -300,7 +376,9 @@ static ssize_t between(int in, int out, call *attempt, const request *r)
     ssize_t n;
     do {
         n = attempt(in, r);
-        if (n != -EAGAIN)
+        if (n == URD__OS_ON_DISK && (rc = urd__fd_stay(&to)) == 0)
+            n = wait_for_disk(&from, r);
+        if (n != -EAGAIN || rc)
             break;
         if (!urd__os_poll(in, POLLIN, -1, 0))
             rc = urd__fd_await(&from, POLLIN);
@@ -319,6 +397,11 @@ static ssize_t try_sendfile(int in, const request *r)
     return urd__os_try_sendfile(r->n, in, r->place, r->part.iov_len);
 }
 
+static ssize_t disk_sendfile(int in, const request *r)
+{
+    return urd__os_sendfile(r->n, in, r->place, r->part.iov_len);
+}
+
 static ssize_t try_splice(int in, const request *r)
 {
     return urd__os_try_splice(in, r->n, r->part.iov_len, (unsigned)r->flags);
@@ -326,7 +409,7 @@ static ssize_t try_splice(int in, const request *r)
 
 ssize_t urd_sendfile(int out, int in, off_t *at, size_t size)
 {
-    request r = {.part = {NULL, size}, .n = out, .place = at};
+    request r = {.part = {NULL, size}, .n = out, .place = at, .on_disk = disk_sendfile};
     return between(in, out, try_sendfile, &r);
 }
 
