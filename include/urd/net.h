@@ -74,7 +74,8 @@ int urd_tcp_listen_at(const urd_address *at, const urd_listen_options *options) 
 
 int urd_unix_dial(const char *path) URD_MUST_USE;
 /* A socket in the file system that nobody listens at any more is replaced; any other file is
- * -EADDRINUSE.  Closing does not remove it. */
+ * -EADDRINUSE, for all but one of several who find it so.  Closing does not remove it.  Waits while
+ * another one is doing this in the same folder. */
 int urd_unix_listen(const char *path, const urd_listen_options *options) URD_MUST_USE;
 
 /* ---- UDP: for urd_recvfrom and urd_sendto; dialled, also for urd_read and urd_write ---- */

@@ -7,8 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <stddef.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,6 +77,31 @@ int urd__os_remove(const char *path)
 {
     int fault = urd__os_fault();
     return fault ? fault : result(unlink(path));
+}
+
+int urd__os_lock_folder(const char *path)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    char folder[PATH_MAX] = ".";
+    const char *slash = strrchr(path, '/');
+    size_t size =
+        slash ? (size_t)(slash - path) + 1 : 0; /* with the slash: the root has no other */
+    if (size >= sizeof folder)
+        return -ENAMETOOLONG;
+    if (slash) {
+        memcpy(folder, path, size);
+        folder[size] = 0;
+    }
+    int fd = result(open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd < 0)
+        return fd;
+    int rc = result(flock(fd, LOCK_EX | LOCK_NB));
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
 }
 
 static int lookup_error(int rc)

@@ -24,6 +24,10 @@ int urd__os_pipe_pair(int ends[2]);
 bool urd__os_is_socket(const char *path);
 int urd__os_remove(const char *path);
 
+/* Keep others who do the same out of the folder in which a path lies, until this is closed.
+ * -EAGAIN: somebody is in; else there is no such lock to be had. */
+int urd__os_lock_folder(const char *path);
+
 /* The addresses of a host, by getaddrinfo(), each given to `each` until that returns false.  Waits
  * as long as it takes.  0, -ENOENT, -EAGAIN, -EIO, -ENOMEM. */
 typedef bool urd__os_found(void *to, const struct sockaddr *address, socklen_t size);

@@ -15,6 +15,7 @@
 #include "base/atomic.h"
 #include "base/os_io.h"
 #include "base/os_net.h"
+#include "base/os_proc.h"
 #include "core/runtime.h"
 #include "io/fd.h"
 #include "net/address.h"
@@ -246,20 +247,46 @@ static bool is_abandoned(const char *path, const urd_address *at)
     return rc == -ECONNREFUSED;
 }
 
+static int listen_at_path(int fd, const char *path, const urd_address *at,
+                          const urd_listen_options *options)
+{
+    int rc = bind_one(fd, at);
+    if (rc == -EADDRINUSE && path[0] != '@' && is_abandoned(path, at)) {
+        rc = urd__os_remove(path);
+        rc = rc ? rc : bind_one(fd, at);
+    }
+    return rc ? rc : listen_on(fd, options);
+}
+
+/* Between bind and listen a socket looks abandoned, and of two who both find one so, the second
+ * would remove the first one's: so it is one at a time in a folder, also among programs.  Where
+ * that cannot be had (-1), without.  -ECANCELED. */
+static int wait_for_folder(const char *path)
+{
+    int lock;
+    while ((lock = urd__os_lock_folder(path)) == -EAGAIN) {
+        int rc = urd_sleep(URD_MS);
+        if (rc)
+            return rc;
+    }
+    return lock < 0 ? -1 : lock;
+}
+
 int urd_unix_listen(const char *path, const urd_listen_options *options)
 {
     urd_address at;
+    int rc = urd__fd_point(urd__task_self());
+    if (rc)
+        return rc;
     int fd = urd__address_unix(&at, path);
     if (fd == 0)
         fd = make(AF_UNIX, SOCK_STREAM);
     if (fd < 0)
         return fd;
-    int rc = bind_one(fd, &at);
-    if (rc == -EADDRINUSE && path[0] != '@' && is_abandoned(path, &at)) {
-        rc = urd__os_remove(path);
-        rc = rc ? rc : bind_one(fd, &at);
-    }
-    return or_close(fd, rc ? rc : listen_on(fd, options));
+    int lock = path[0] == '@' ? -1 : wait_for_folder(path);
+    rc = lock == -ECANCELED ? lock : listen_at_path(fd, path, &at, options);
+    urd__os_close(lock);
+    return or_close(fd, rc);
 }
 
 /* ---- UDP ------------------------------------------------------------------------------------- */

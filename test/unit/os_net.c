@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -45,6 +46,22 @@ TEST(errors_are_returned)
     CHECK_EQ(urd__os_remove("/nowhere/at/all"), -ENOENT);
     CHECK(!urd__os_is_socket("/"));
     CHECK(!urd__os_is_socket("/nowhere/at/all"));
+}
+
+TEST(a_folder_is_locked_for_one_at_a_time)
+{
+    char folder[] = "/tmp/urd-os-net-XXXXXX", path[64];
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/socket", folder);
+    int lock = urd__os_lock_folder(path);
+    CHECK_GE(lock, 0);
+    CHECK_EQ(urd__os_lock_folder(path), -EAGAIN);
+    close(lock);
+    lock = urd__os_lock_folder(path);
+    CHECK_GE(lock, 0);
+    close(lock);
+    CHECK_EQ(rmdir(folder), 0);
+    CHECK_EQ(urd__os_lock_folder(path), -ENOENT);
 }
 
 static bool count(void *to, const struct sockaddr *address, socklen_t size)

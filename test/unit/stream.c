@@ -279,6 +279,48 @@ TEST(a_local_socket_replaces_one_left_behind_and_nothing_else)
     run_io(1, local);
 }
 
+enum { RACERS = 4 };
+static char stale[] = "/tmp/urd-stale-XXXXXX", stale_path[64];
+static int won[RACERS];
+
+static int listen_in_race(void *arg)
+{
+    *(int *)arg = urd_unix_listen(stale_path, NULL);
+    return 0;
+}
+
+static int race_for_path(void *arg)
+{
+    (void)arg;
+    memcpy(stale + sizeof stale - 7, "XXXXXX", 6);
+    CHECK(mkdtemp(stale) != NULL);
+    snprintf(stale_path, sizeof stale_path, "%s/socket", stale);
+    for (int round = 0; round < 10; round++) { /* from the second one on it was left behind */
+        urd_scope s;
+        int winners = 0, winner = -1;
+        urd_scope_open(&s);
+        for (int i = 0; i < RACERS; i++)
+            CHECK_EQ(urd_spawn(&s, i % 2 ? URD_TASK : URD_THREAD, listen_in_race, &won[i], 0), 0);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        for (int i = 0; i < RACERS; i++) {
+            CHECK(won[i] >= 0 || won[i] == -EADDRINUSE);
+            winners += won[i] >= 0;
+            winner = won[i] >= 0 ? won[i] : winner;
+        }
+        CHECK_EQ(winners, 1);
+        int ends[] = {urd_unix_dial(stale_path), winner};
+        CHECK_GE(ends[0], 0);
+        close_pair(ends);
+    }
+    CHECK_EQ(unlink(stale_path) + rmdir(stale), 0);
+    return 0;
+}
+
+TEST(of_several_who_listen_at_a_path_left_behind_one_does)
+{
+    run_io(2, race_for_path);
+}
+
 static int datagrams(void *arg)
 {
     (void)arg;
