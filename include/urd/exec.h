@@ -21,7 +21,8 @@
 URD_BEGIN_DECLS
 
 /* What a standard descriptor of the program is; 0: the same as of this program, above 0: that
- * descriptor, which stays open here. */
+ * descriptor, which stays open here.  One that was made here, by urd_pipe, urd_accept or urd_open,
+ * is put into blocking mode for the program; urd_sendfile, urd_splice and urd_accept undo that. */
 enum {
     URD_EXEC_PIPE = -1, /* a pipe to or from this program */
     URD_EXEC_NULL = -2, /* nothing: /dev/null */

@@ -228,6 +228,15 @@ static int set_nonblocking(int fd)
     return rc < 0 ? -errno : flags;
 }
 
+int urd__os_set_blocking(int fd)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    int flags = (int)result(fcntl(fd, F_GETFL));
+    return flags < 0 ? flags : (int)result(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK));
+}
+
 ssize_t urd__os_sendfile(int out, int in, off_t *at, size_t size)
 {
     int fault = urd__os_fault();

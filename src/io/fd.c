@@ -411,6 +411,12 @@ void urd__fd_made(int number, unsigned flags)
     urd__unlock(&fd->lock);
 }
 
+bool urd__fd_is_ours(int number)
+{
+    const urd__fd *fd = urd__fd_find(number);
+    return fd && (urd__load_acq(&fd->flags) & URD__FD_OURS); /* [made] */
+}
+
 /* Nothing cuts it short: those who are inside are on their way out. */
 static void wait_until_left(urd__fd *fd, int number)
 {

@@ -78,6 +78,7 @@ void urd__fd_unwatch(urd__task *self, urd__polled *polled);
 
 /* A descriptor was made here. */
 void urd__fd_made(int number, unsigned flags);
+bool urd__fd_is_ours(int number);
 
 /* What is known of it: a set of URD__FD_... */
 unsigned urd__fd_flags(const urd__fd_use *use);

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "base/os.h"
+#include "base/os_io.h"
 #include "base/os_proc.h"
 #include "core/runtime.h"
 #include "core/wait.h"
@@ -71,7 +72,9 @@ static int open_stream(start *s, int i, int asked)
         return -EINVAL;
     else if (asked > 0)
         s->theirs[i] = asked;
-    return 0;
+    /* Programs expect to wait.  The mode is that of our copy, too, but no call here minds it.  What
+     * others made is as they want it. */
+    return asked > 0 && urd__fd_is_ours(asked) ? urd__os_set_blocking(asked) : 0;
 }
 
 /* One that another takes the place of before it has its own must move out of the way. */

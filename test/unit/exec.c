@@ -119,6 +119,32 @@ TEST(environment_folder_and_descriptors_are_as_asked)
     run_both(surroundings);
 }
 
+/* What programs read and write waits; what others made stays as it is. */
+static int modes(void *arg)
+{
+    (void)arg;
+    int ours[2], others[2];
+    char got[8] = "";
+    CHECK_EQ(urd_pipe(ours), 0);
+    CHECK_EQ(pipe2(others, O_CLOEXEC | O_NONBLOCK), 0);
+    urd_exec_options o = {.in = ours[0], .out = others[1]};
+    CHECK(fcntl(ours[0], F_GETFL) & O_NONBLOCK);
+    CHECK_EQ(urd_write(ours[1], "cake", 4), 4);
+    CHECK_EQ(urd_exec(SHELL("head -c 4"), &o, NULL), 0);
+    CHECK(!(fcntl(ours[0], F_GETFL) & O_NONBLOCK));
+    CHECK(fcntl(others[1], F_GETFL) & O_NONBLOCK);
+    CHECK_EQ(urd_read(others[0], got, sizeof got), 4);
+    CHECK_STR(got, "cake");
+    CHECK_EQ(urd_close(ours[0]) + urd_close(ours[1]), 0);
+    CHECK_EQ(urd_close(others[0]) + urd_close(others[1]), 0);
+    return 0;
+}
+
+TEST(a_pipe_of_ours_is_in_blocking_mode_for_a_program)
+{
+    run_both(modes);
+}
+
 static int leaks(void *arg)
 {
     (void)arg;

@@ -103,6 +103,16 @@ TEST(nor_is_a_pipe)
     check_tries(ends[0], ends[1]);
 }
 
+TEST(a_mode_can_be_taken_back)
+{
+    CHECK_EQ(pipe2(ends, O_NONBLOCK), 0);
+    CHECK_EQ(urd__os_set_blocking(ends[0]), 0);
+    CHECK(!(fcntl(ends[0], F_GETFL) & O_NONBLOCK));
+    CHECK_EQ(urd__os_set_blocking(-1), -EBADF);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* It knows no way to fail instead of waiting, and is asked first. */
 TEST(nor_is_a_terminal)
 {
