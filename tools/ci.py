@@ -171,6 +171,20 @@ def stage_gcc():
             yield from suites("build-gcc", *some)
 
 
+def stage_refused():
+    """What touches descriptors, where the kernel refuses io_uring."""
+    yield from on_build(lambda: refused("epoll", "exec", "fd", "file", "io", "os_file", "poller",
+                                        "signal", "stream"))
+
+
+def refused(*names):
+    code, text = run(["build-gcc/test/refused", "build-gcc/urd", "--version"])
+    right = code == 0 and re.search(r"^I/O backend +epoll$", text, re.M)
+    yield Result("urd --version", "ok" if right else "skip" if code == SKIP else "fail", text)
+    for name in names:
+        yield check(name, ["build-gcc/test/refused", f"build-gcc/test/unit_{name}"])
+
+
 def stage_clang():
     done = build("build-clang", env={"CC": "clang"})
     yield done

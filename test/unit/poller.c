@@ -3,14 +3,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #include "backends.h"
+#include "refuse.h"
 
 static int ends[2];
 
@@ -44,18 +41,9 @@ static int run_with(urd_io io, const char **backend)
     return urd_run(&config, use, backend);
 }
 
-/* As containers do it.  qemu and valgrind do not let a filter see these calls. */
 static void refuse_rings(int error)
 {
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
-    CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    if (!refuse_call(SYS_io_uring_setup, error))
         SKIP("no filter of system calls can be set here");
 }
 
