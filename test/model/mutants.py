@@ -279,8 +279,9 @@ MUTANTS = [
      "            urd__store_rel(&m->owner, (uintptr_t)0);\n"
      "            urd__unlock(&m->lock);\n            return;\n        }\n",
      "an unlock touches the mutex after it is free"),
-    ("mutex", "sync/mutex.c", "urd__cas_ar(&m->owner, &now, (uintptr_t)self | now)) /* [mutex] */",
-     "urd__cas_rlx(&m->owner, &now, (uintptr_t)self | now))",
+    ("mutex", "sync/mutex.c",
+     "urd__cas_ar(&m->owner, &now, (uintptr_t)self | now)) { /* [mutex] */",
+     "urd__cas_rlx(&m->owner, &now, (uintptr_t)self | now)) {",
      "the next owner may not see what the last one wrote"),
     ("mutex", "sync/mutex.c",
      "    if (!quick || !urd__cas_ar(&m->owner, &now, now & BITS)) /* U1 [mutex] */",
