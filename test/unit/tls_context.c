@@ -112,7 +112,7 @@ static void check_taken(urd_tls_context *c, const char *host, const SSL_SESSION 
 TEST(the_newest_session_of_a_host_is_taken_and_the_oldest_of_all_is_dropped)
 {
     urd_tls_context *c;
-    char host[16];
+    char host[24];
     SSL_SESSION *first = session_of(TLS1_3_VERSION), *second = session_of(TLS1_3_VERSION),
                 *old = session_of(TLS1_2_VERSION);
     CHECK_EQ(urd_tls_context_open(&c, URD_TLS_CLIENT), 0);
