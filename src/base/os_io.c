@@ -51,9 +51,9 @@ static bool is_in_memory(int fd)
     return in_memory;
 }
 
-static ssize_t read_if_ready(int fd, const struct iovec *parts, int n, off_t at)
+static ssize_t read_if_ready(int fd, const struct iovec *parts, int n)
 {
-    return urd__os_poll(fd, POLLIN, -1, 0) ? result(preadv2(fd, parts, n, at, 0)) : -EAGAIN;
+    return urd__os_poll(fd, POLLIN, -1, 0) ? result(readv(fd, parts, n)) : -EAGAIN;
 }
 
 /* It was told to fail rather than wait, and did: because it has to, or does not know how. */
@@ -70,7 +70,9 @@ static ssize_t read_once(int fd, const struct iovec *parts, int n, off_t at)
     if (is_file(fd))
         return rc != -EAGAIN && is_in_memory(fd) ? result(preadv2(fd, parts, n, at, 0))
                                                  : URD__OS_ON_DISK;
-    return rc == -EAGAIN ? rc : read_if_ready(fd, parts, n, at);
+    if (rc == -EAGAIN)
+        return rc;
+    return at < 0 ? read_if_ready(fd, parts, n) : result(preadv2(fd, parts, n, at, 0));
 }
 
 ssize_t urd__os_try_read(int fd, const struct iovec *parts, int n)
