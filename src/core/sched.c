@@ -408,8 +408,8 @@ static bool old_jobs_turn(urd__worker *self)
 {
     if (urd__rt.seed)
         return urd__worker_random(self) % 4 == 0;
-    if (self->tick - self->old_job_tick <
-        URD__LOOK_TICKS) /* not `%`: others count between the looks */
+    /* Not `%`: others count between the looks. */
+    if (self->tick - self->old_job_tick < URD__LOOK_TICKS)
         return false;
     self->old_job_tick = self->tick;
     return true;
