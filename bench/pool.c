@@ -101,6 +101,33 @@ static void map(urd_kind kind, long n)
     bench_must(urd_pool_map(pools[kind], increment, in, out, (size_t)n), "map");
 }
 
+static void flow(urd_kind kind, long n)
+{
+    urd_pool_flow *f;
+    urd_pool_result r;
+    urd_pool_flow_options o = {
+        .in = in, .n = (size_t)n, .in_bytes = sizeof *in, .out_bytes = sizeof *out};
+    bench_must(urd_pool_flow_open(&f, pools[kind], increment, &o), "open of a flow");
+    while (urd_pool_flow_next(f, &r) == 1)
+        out[r.index] = *(const long *)r.out;
+    urd_pool_flow_close(f);
+}
+
+static void task_flow(long n)
+{
+    flow(URD_TASK, n);
+}
+
+static void thread_flow(long n)
+{
+    flow(URD_THREAD, n);
+}
+
+static void process_flow(long n)
+{
+    flow(URD_PROCESS, n);
+}
+
 static void task_one(long n)
 {
     one_at_a_time(URD_TASK, n);
@@ -138,10 +165,13 @@ static int measure(void *arg)
         {.name = "the same through futexes", .run = sleeping, .n = 2000},
         {.name = "task pool, one at a time", .run = task_one, .n = 200000},
         {.name = "task pool, map of 1 M", .run = task_map, .n = MAP},
+        {.name = "task pool, flow", .run = task_flow, .n = 200000},
         {.name = "thread pool, one at a time", .run = thread_one, .n = 2000},
         {.name = "thread pool, map of 1 M", .run = thread_map, .n = MAP},
+        {.name = "thread pool, flow", .run = thread_flow, .n = 200000},
         {.name = "process pool, one at a time", .run = process_one, .n = 100000},
         {.name = "process pool, map of 1 M", .run = process_map, .n = MAP},
+        {.name = "process pool, flow", .run = process_flow, .n = 200000},
         {.run = NULL}};
     for (int kind = URD_TASK; kind <= URD_PROCESS; kind++)
         bench_must(urd_pool_open(&pools[kind], (urd_kind)kind, 2, NULL), "urd_pool_open");

@@ -36,6 +36,7 @@
 #include "urd/net.h"
 #include "urd/par.h"
 #include "urd/pool.h"
+#include "urd/progress.h"
 #include "urd/run.h"
 #include "urd/scope.h"
 #include "urd/select.h"

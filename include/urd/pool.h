@@ -17,12 +17,14 @@
 #ifndef URD_POOL_H
 #define URD_POOL_H
 
+#include "urd/progress.h"
 #include "urd/run.h"
 #include "urd/scope.h"
 
 URD_BEGIN_DECLS
 
 typedef struct urd_pool urd_pool;
+typedef struct urd_pool_flow urd_pool_flow;
 
 /* A job of a pool: 0 or a negative errno.  in and out do not overlap. */
 typedef int urd_pool_fn(const void *in, void *out);
@@ -86,7 +88,8 @@ typedef struct urd_pool_job {
     char detail[48];
     struct urd__link link;    /* under the pool's lock */
     struct urd__link waiters; /* under the pool's lock */
-    long reserved[2];
+    urd_pool_flow *flow;      /* that it is of, or NULL; set once */
+    long reserved[1];
 } urd_pool_job;
 
 /*
@@ -110,6 +113,62 @@ int urd_pool_drop(urd_pool_job *j);
 
 /* Of a job that is done: in words what happened to its worker, "killed by SIGKILL"; else "". */
 const char *urd_pool_detail(const urd_pool_job *j);
+
+/* ---- Flows: arguments made as they are needed, results taken as they come ----
+ *
+ *     rc = urd_pool_flow_open(&f, pool, hash_file, &(urd_pool_flow_options){
+ *         .source = next_path, .arg = &walk, .in_bytes = sizeof(path), .out_bytes = sizeof(hash)});
+ *     while (rc == 0 && (rc = urd_pool_flow_next(f, &r)) > 0)
+ *         rc = use(r.in, r.out, r.result);
+ *     urd_pool_flow_close(f);
+ *
+ * No more than `inflow_max` arguments are made ahead of the results that were taken: so an endless
+ * input, or one larger than the memory, may be worked through.
+ */
+
+/* Write the next argument: 1; 0: there are no more; -errno: and none, since an error met. */
+typedef int urd_pool_source_fn(void *arg, void *in);
+
+typedef struct urd_pool_flow_options {
+    urd_pool_source_fn *source; /* called by urd_pool_flow_next, in the job that calls that */
+    void *arg;                  /* of source */
+    const void *in;             /* without a source: an array, which is not copied, */
+    size_t n;                   /* of so many arguments */
+    size_t in_bytes, out_bytes; /* of one argument, of one result */
+    int inflow_max;             /* results not taken, at most; 0: 16 for each worker */
+    bool ordered;               /* results in the order of the arguments; else as they come */
+    urd_progress *progress;     /* counts each result that is taken; NULL: none */
+    long reserved[4];           /* zero */
+} urd_pool_flow_options;
+
+typedef struct urd_pool_result {
+    size_t index;       /* of the argument, from 0 */
+    int result;         /* what fn returned; -ECHILD its process died; -ECANCELED it never began */
+    const void *in;     /* these three are valid until the next call on the flow */
+    const void *out;    /* garbage after an error */
+    const char *detail; /* as urd_pool_detail() has it */
+} urd_pool_result;
+
+/*
+ * Prepare a flow of jobs; nothing is begun before the first urd_pool_flow_next().  To be closed
+ * before the pool, by the job that uses it, and used by one job at a time.  Never blocks.
+ * 0; -EINVAL a number out of range, or fn is not known to processes; -ENOMEM.  *f is NULL then.
+ */
+int urd_pool_flow_open(urd_pool_flow **f, urd_pool *p, urd_pool_fn *fn,
+                       const urd_pool_flow_options *o) URD_MUST_USE;
+
+/*
+ * Give the pool what there is room for, wait for a result, and take it: 1.  An error of one job is
+ * in its result, and the flow goes on.  0: all arguments were made and all results taken.
+ * -ECANCELED: the caller is cancelled; the flow is as before, and may go on in another scope.
+ * Any other -errno: after all results of what had been given: what the source returned, or why the
+ * pool ended early, and -ECANCELED where that was cancelled.
+ */
+int urd_pool_flow_next(urd_pool_flow *f, urd_pool_result *r) URD_MUST_USE;
+
+/* Take back what no worker has begun, wait for what runs, free the flow.  Not cut short by a
+ * cancel.  NULL: nothing. */
+void urd_pool_flow_close(urd_pool_flow *f);
 
 typedef struct urd_pool_state {
     int workers;    /* that are up */

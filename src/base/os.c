@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -489,6 +490,16 @@ void urd__os_write(int fd, const char *text, size_t size)
 void urd__os_write_error(const char *text, size_t size)
 {
     urd__os_write(STDERR_FILENO, text, size);
+}
+
+int urd__os_terminal_columns(int fd)
+{
+    enum { COLUMNS_USUAL = 80 };
+    struct winsize size = {0};
+    int saved = errno;
+    bool terminal = ioctl(fd, TIOCGWINSZ, &size) == 0;
+    errno = saved;
+    return !terminal ? 0 : size.ws_col ? size.ws_col : COLUMNS_USUAL;
 }
 
 const char *urd__os_program_name(void)

@@ -131,6 +131,7 @@ int urd__os_signal_thread(pid_t thread, int sig, void *value);
 
 void urd__os_write(int fd, const char *text, size_t size); /* whole */
 void urd__os_write_error(const char *text, size_t size);   /* to stderr, whole */
+int urd__os_terminal_columns(int fd);                      /* 0: it is no terminal */
 const char *urd__os_program_name(void);
 
 #endif

@@ -141,8 +141,11 @@ static int worker_main(void *arg)
 }
 
 /* A job that gives its own pool a job, and waits for it, would wait for ever if all workers did. */
-static void help(urd_pool *p, urd_pool_job *job)
+static void help(urd_pool *p, urd_pool_job *job, const int *done)
 {
+    (void)done;
+    if (!job)
+        return;
     urd__lock(&p->lock);
     bool is_worker = place_of(p, urd__task_self()) != NULL;
     bool held = is_worker && !urd_pool_done(job) && urd__load_acq(&job->next) < job->n;

@@ -69,6 +69,8 @@ void urd__pool_release(urd_pool *p, urd_pool_job *job, urd__link *woken)
     if (--job->holders > 0 || !is_exhausted(job))
         return;
     move_waiters(&job->waiters, woken);
+    if (job->flow)
+        urd__flow_done(job, woken);
     urd__store_rel(&job->done, 1); /* [done] the last look at the job */
     if (--p->undone == 0)
         move_waiters(&p->closers, woken);
@@ -253,7 +255,7 @@ void urd_pool_get(urd_pool *p, urd_pool_state *out)
 
 /* ---- give and wait ---- */
 
-static int give(urd_pool *p, urd_pool_job *job)
+int urd__pool_give(urd_pool *p, urd_pool_job *job)
 {
     urd__link woken = {0};
     urd__list_init(&woken);
@@ -310,13 +312,12 @@ static int wait_for(urd_pool_job *j)
 int urd_pool_wait(urd_pool_job *j)
 {
     if (!urd_pool_done(j))
-        j->pool->crew->help(j->pool, j);
+        j->pool->crew->help(j->pool, j, &j->done);
     int rc = urd_pool_done(j) ? 0 : wait_for(j);
     return rc ? rc : j->result;
 }
 
-/* Under lock: what nobody has begun fails with rc. */
-static bool take_back(urd_pool *p, urd_pool_job *job, int rc, urd__link *woken)
+bool urd__pool_take_back(urd_pool *p, urd_pool_job *job, int rc, urd__link *woken)
 {
     urd__pool_hold(job);
     size_t next = urd__load_acq(&job->next);
@@ -336,7 +337,7 @@ int urd_pool_drop(urd_pool_job *j)
     if (urd_pool_done(j))
         return -EBUSY;
     urd__lock(&p->lock);
-    bool dropped = !urd_pool_done(j) && take_back(p, j, -ECANCELED, &woken);
+    bool dropped = !urd_pool_done(j) && urd__pool_take_back(p, j, -ECANCELED, &woken);
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
     p->crew->added(p); /* there may be room for others now */
@@ -348,7 +349,7 @@ int urd_pool_submit(urd_pool_job *j, urd_pool *p, urd_pool_fn *fn, const void *i
 {
     *j = (urd_pool_job){
         .fn = fn, .in = in, .out = out, .in_bytes = in_bytes, .out_bytes = out_bytes, .n = 1};
-    return give(p, j);
+    return urd__pool_give(p, j);
 }
 
 /* The caller of a map is cancelled: what was begun must end, since it uses the caller's memory. */
@@ -358,7 +359,7 @@ static int give_up(urd_pool *p, urd_pool_job *job)
     urd__list_init(&woken);
     urd__lock(&p->lock);
     if (!urd_pool_done(job))
-        take_back(p, job, -ECANCELED, &woken);
+        urd__pool_take_back(p, job, -ECANCELED, &woken);
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
     p->crew->added(p); /* there may be room for others now */
@@ -377,7 +378,7 @@ int urd_pool_map_sized(urd_pool *p, urd_pool_fn *fn, const void *in, size_t in_b
         .fn = fn, .in = in, .out = out, .in_bytes = in_bytes, .out_bytes = out_bytes, .n = n};
     int rc = urd__wait_enter(urd__task_self());
     if (rc == 0 && n > 0)
-        rc = give(p, &job);
+        rc = urd__pool_give(p, &job);
     if (rc || n == 0)
         return rc;
     if (urd_pool_wait(&job) && !urd_pool_done(&job))

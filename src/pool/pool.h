@@ -18,10 +18,11 @@
 #include "urd.h"
 
 typedef struct urd__crew {
-    int (*knows)(urd_pool_fn *fn);                /* 0, or -EINVAL: its workers cannot call it */
-    int (*open)(urd_pool *p);                     /* start the workers; an error may leave some */
-    void (*added)(urd_pool *p);                   /* a job came */
-    void (*help)(urd_pool *p, urd_pool_job *job); /* somebody is about to wait for the job */
+    int (*knows)(urd_pool_fn *fn); /* 0, or -EINVAL: its workers cannot call it */
+    int (*open)(urd_pool *p);      /* start the workers; an error may leave some */
+    void (*added)(urd_pool *p);    /* a job came */
+    void (*help)(urd_pool *p, urd_pool_job *job, const int *done); /* somebody is about to wait,
+                                      for the job or a like one, until `done` is not 0; atomic */
     void (*take_back)(urd_pool *p, const urd_pool_job *job, urd__link *woken); /* under lock: what
                                       was handed out and is not begun, of all jobs if NULL */
     void (*stop)(urd_pool *p);  /* under lock: workers end after what they run */
@@ -78,6 +79,15 @@ void urd__pool_fail(urd_pool *p, urd_pool_job *job, size_t index, int rc, const 
  * left, the job is done, and is not touched after that; who waits goes to `woken`. */
 void urd__pool_hold(urd_pool_job *job);
 void urd__pool_release(urd_pool *p, urd_pool_job *job, urd__link *woken);
+
+/* flow.c, under lock: the job, which is of a flow, is done. */
+void urd__flow_done(urd_pool_job *job, urd__link *woken);
+
+/* Give the pool a job that is filled in but for the pool.  As urd_pool_submit. */
+int urd__pool_give(urd_pool *p, urd_pool_job *job);
+
+/* Under lock: what nobody has begun of a job that is not done fails with rc.  True: nobody had. */
+bool urd__pool_take_back(urd_pool *p, urd_pool_job *job, int rc, urd__link *woken);
 
 /* Under lock: nothing more is begun; what is not fails with rc. */
 void urd__pool_break(urd_pool *p, int rc, urd__link *woken);

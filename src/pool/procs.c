@@ -318,11 +318,12 @@ static int collect(void *arg)
  * The caller would sleep until the collector has heard of the end and woken it, which costs more
  * than a short job takes: so it looks itself, for a moment, while nobody else wants its worker.
  */
-static void help(urd_pool *p, urd_pool_job *job)
+static void help(urd_pool *p, urd_pool_job *job, const int *done)
 {
+    (void)job;
     const urd__task *self = urd__task_self();
     urd__ring_look(p->procs->ring);
-    for (int i = 0; i < LOOKS && !urd_pool_done(job); i++) {
+    for (int i = 0; i < LOOKS && !urd__load_acq(done); i++) {
         if (reap(p))
             i = 0;
         else if (self->worker && urd__worker_wanted(self->worker))
@@ -331,7 +332,7 @@ static void help(urd_pool *p, urd_pool_job *job)
             urd__spin_hint();
     }
     urd__ring_look_end(p->procs->ring);
-    while (!urd_pool_done(job) && reap(p))
+    while (!urd__load_acq(done) && reap(p)) /* [done] */
         continue;
 }
 
