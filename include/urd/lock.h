@@ -1,5 +1,5 @@
 /*
- * lock.h - locks, conditions and events between tasks and threads, and mutexes between processes.
+ * lock.h - locks, conditions and events between tasks and threads; some of them between processes.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -133,8 +133,12 @@ typedef struct urd_once {
 int urd_once_run(urd_once *o, urd_fn *fn, void *arg) URD_MUST_USE;
 bool urd_once_done(const urd_once *o); /* has it been done? */
 
+/*
+ * An event: wait until somebody says so.  In memory from urd_shared_alloc() it is between
+ * processes: one that was set stays set, also when the process that did it is killed.
+ */
 typedef struct urd_event {
-    int set;                  /* atomic */
+    int set;                  /* atomic: bits of event.c */
     int lock;                 /* guards waiters */
     struct urd__link waiters; /* all-zero: empty */
     long reserved[1];

@@ -1,5 +1,5 @@
 /*
- * sync.h - semaphores, barriers and latches between tasks and threads.
+ * sync.h - semaphores, barriers and latches between tasks and threads; semaphores also processes.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -13,11 +13,18 @@
 
 URD_BEGIN_DECLS
 
-/* A semaphore: so many permits.  All-zero: none, and no bound. */
+/*
+ * A semaphore: so many permits.  All-zero: none, and no bound.
+ *
+ * In memory from urd_shared_alloc() it is between processes, with the same calls; then no order is
+ * kept, and who waits may be overtaken.  A permit belongs to nobody: if a process is killed that
+ * took one, it is not free again until somebody else releases it.  Who waits, or is about to
+ * release, may be killed at any moment: no permit is lost by that, and nobody sleeps on beside one.
+ */
 typedef struct urd_sem {
     long word;        /* atomic: permits that are free, and a bit of sem.c */
     long permits_max; /* set once; 0: no bound */
-    int lock;         /* guards waiters */
+    int lock;         /* guards waiters; between processes a count of releases */
     struct urd__link waiters;
     long reserved[1];
 } urd_sem;
@@ -28,7 +35,8 @@ typedef struct urd_sem {
  */
 void urd_sem_init(urd_sem *s, long permits, long permits_max);
 
-/* Take a permit; wait while none is free.  Who waits gets the next one: nobody overtakes. */
+/* Take a permit; wait while none is free.  Who waits gets the next one: nobody overtakes, but for
+ * what is said above. */
 int urd_sem_acquire(urd_sem *s) URD_MUST_USE;    /* 0, -ECANCELED */
 int urd_sem_tryacquire(urd_sem *s) URD_MUST_USE; /* 0, -EAGAIN */
 

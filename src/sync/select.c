@@ -42,6 +42,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "core/arm.h"
+#include "core/peer.h"
 #include "core/wait.h"
 #include "sync/broadcast.h"
 #include "sync/chan.h"
@@ -408,6 +409,9 @@ static arms arms_of(urd_op *ops, int n, const char *call)
             if (!a.descriptors)
                 urd__die("%s: arm %d was not made by urd_op_fd", call, i);
         }
+        if (ops[i].kind == URD_OP_EVENT && urd__is_shared(ops[i].event))
+            urd__die("%s: arm %d is an event between processes, which no select can wait for", call,
+                     i);
         for (int j = 0; ops[i].kind == URD_OP_NEXT && j < i; j++)
             if (ops[j].kind == URD_OP_NEXT && ops[j].subscriber == ops[i].subscriber)
                 urd__die("%s: arms %d and %d are the same subscriber's", call, j, i);

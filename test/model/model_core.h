@@ -113,6 +113,7 @@ __attribute__((unused)) static void leave(void *object, size_t size)
 
 /* What processes share has models of its own. */
 #ifndef MODEL_SHARED
+#include "core/word.h"
 #include "sync/robust.h"
 
 urd__place urd__place_own;
@@ -138,6 +139,17 @@ urd__task *urd__robust_owner(const urd_mutex *m)
 {
     (void)m;
     return NULL;
+}
+
+int urd__word_wait(urd__task *self, const urd__word *w, urd_scope *within)
+{
+    (void)self, (void)w, (void)within;
+    return -ENOTSUP;
+}
+
+void urd__os_futex_wake_shared(const int *word, int count)
+{
+    (void)word, (void)count;
 }
 #endif
 

@@ -4,10 +4,14 @@
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/atomic.h"
+#include "base/os.h"
+#include "forks.h"
 #include "runs.h"
 
 static urd_event event;
@@ -230,4 +234,141 @@ static int free_what_was_set(void *arg)
 TEST(who_has_waited_may_free_the_event)
 {
     run_real(WORKERS, free_what_was_set);
+}
+
+/* ---- Between processes ----------------------------------------------------------------------- */
+
+static void run(urd_fn *fn)
+{
+    urd_config config = {.workers = 1};
+    test_run_with(&config, fn, NULL);
+}
+
+static int waits_for(void *arg)
+{
+    return urd_event_wait(arg);
+}
+
+static int sets_and_dies(void *arg)
+{
+    urd_event_set(arg);
+    raise(SIGKILL);
+    return 0;
+}
+
+static int setter_dies(void *arg)
+{
+    (void)arg;
+    urd_event *e = urd_shared_alloc(sizeof *e);
+    urd_scope s, doomed;
+    urd_scope_open(&s);
+    for (urd_kind kind = URD_TASK; kind <= URD_PROCESS; kind++)
+        CHECK_EQ(urd_spawn(&s, kind, waits_for, e, 0), 0);
+    urd_scope_open(&doomed);
+    CHECK_EQ(urd_spawn(&doomed, URD_PROCESS, sets_and_dies, e, 0), 0);
+    CHECK_EQ(urd_scope_join(&doomed), -ECHILD);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK(urd_event_is_set(e));
+    CHECK_EQ(urd_event_wait(e), 0);
+    urd_event_set(e);
+    CHECK_EQ(urd_event_wait(e), 0);
+    urd_event_clear(e);
+    CHECK(!urd_event_is_set(e));
+    urd_shared_free(e);
+    return 0;
+}
+
+TEST(what_a_process_set_stays_set_when_it_is_killed)
+{
+    run(setter_dies);
+}
+
+static int to_and_fro_between(void *arg)
+{
+    (void)arg;
+    pair *p = urd_shared_alloc(sizeof *p);
+    for (urd_kind kind = URD_TASK; kind <= URD_PROCESS; kind++) {
+        urd_scope s;
+        urd_scope_open(&s);
+        CHECK_EQ(urd_spawn(&s, kind, echo, p, 0), 0);
+        ping(p);
+        CHECK_EQ(urd_scope_join(&s), 0);
+    }
+    urd_shared_free(p);
+    return 0;
+}
+
+TEST(no_set_is_missed_between_processes)
+{
+    run(to_and_fro_between);
+}
+
+static int waiter_is_killed(void *arg)
+{
+    (void)arg;
+    urd_event *e = urd_shared_alloc(sizeof *e);
+    urd_scope s;
+    urd_job job;
+    urd_scope_open(&s);
+    CHECK_EQ(urd_job_open(&job, &s, URD_PROCESS, waits_for, e, 0, NULL), 0);
+    while (urd__load_acq(&e->set) == 0) /* until it is awaited */
+        urd__os_yield();
+    CHECK_EQ(kill(urd_job_pid(&job), SIGKILL), 0);
+    CHECK_EQ(urd_scope_join(&s), -ECHILD);
+    CHECK(!urd_event_is_set(e));
+    urd_event_set(e);
+    CHECK_EQ(urd_event_wait(e), 0);
+    urd_shared_free(e);
+    return 0;
+}
+
+TEST(a_waiter_that_is_killed_leaves_the_event_whole)
+{
+    run(waiter_is_killed);
+}
+
+static int waits_in_vain(void *arg)
+{
+    CHECK_EQ(urd_event_wait(arg), -ECANCELED);
+    return 0;
+}
+
+static int cancelled_between(void *arg)
+{
+    (void)arg;
+    urd_event *e = urd_shared_alloc(sizeof *e);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, waits_in_vain, e);
+    CHECK_EQ(urd_spawn(&s, URD_THREAD, waits_in_vain, e, 0), 0);
+    CHECK_EQ(urd_yield(), 0);
+    urd_scope_cancel(&s, -EDOM);
+    CHECK_EQ(urd_scope_join(&s), -EDOM);
+    urd_shared_free(e);
+    return 0;
+}
+
+TEST(a_cancel_ends_a_wait_between_processes)
+{
+    run(cancelled_between);
+}
+
+static int selects_it(void *arg)
+{
+    (void)arg;
+    urd_op op = urd_op_event(urd_shared_alloc(sizeof(urd_event)));
+    return urd_tryselect(&op, 1);
+}
+
+/* The zygote of a program that aborts is ours to reap. */
+static void run_selects_it(void)
+{
+    run(selects_it);
+}
+
+TEST(a_select_refuses_an_event_between_processes)
+{
+    CHECK_ABORTS(run_selects_it, "arm 0 is an event between processes");
+    while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
+        ;
 }
