@@ -87,9 +87,9 @@ urd__task *urd__robust_owner(const urd_mutex *m)
 
 /* If it is free or its owner has died; `waits` is to be set then.  Else -EAGAIN, and *now is what
  * the word was. */
-static int take(urd_mutex *m, urd__task *self, unsigned waits, int *now)
+static int take(int *lock, unsigned waits, int *now)
 {
-    *now = urd__load_acq(&m->lock); /* [robust] */
+    *now = urd__load_acq(lock); /* [robust] */
     for (;;) {
         unsigned word = (unsigned)*now, number = number_of(*now);
         if ((word & POISONED) == POISONED)
@@ -98,20 +98,20 @@ static int take(urd_mutex *m, urd__task *self, unsigned waits, int *now)
         if (number && !died)
             return -EAGAIN;
         unsigned bits = (word & (WAITS | BROKEN)) | waits | (died ? BROKEN : 0U);
-        if (!urd__cas_ar(&m->lock, now, (int)(urd__place_own.self << SHIFT | bits)))
-            continue; /* [robust] */
-        own(m, self);
-        return bits & BROKEN ? -EOWNERDEAD : 0;
+        if (urd__cas_ar(lock, now, (int)(urd__place_own.self << SHIFT | bits))) /* [robust] */
+            return bits & BROKEN ? -EOWNERDEAD : 0;
     }
 }
 
-/* The same, for a moment longer.  An owner on this worker cannot go on meanwhile. */
-static int spin(urd_mutex *m, urd__task *self, unsigned waits, int *now)
+/* The same, for a moment longer.  An owner on this worker, which `home` hints at, cannot go on
+ * meanwhile. */
+static int spin(int *lock, urd__worker *const *home, unsigned waits, int *now)
 {
+    const urd__worker *here = home ? urd__task_self()->worker : NULL;
     for (int i = 0;; i++) {
-        int rc = take(m, self, waits, now);
-        bool here = self->worker && is_mine(*now) && urd__load_rlx(&m->home) == self->worker;
-        if (rc != -EAGAIN || i >= SPINS || here) /* home is a hint */
+        int rc = take(lock, waits, now);
+        bool blocks = here && is_mine(*now) && urd__load_rlx(home) == here; /* a hint */
+        if (rc != -EAGAIN || i >= SPINS || blocks)
             return rc;
         for (int pause = 0; pause < PAUSES; pause++)
             urd__spin_hint();
@@ -119,34 +119,48 @@ static int spin(urd_mutex *m, urd__task *self, unsigned waits, int *now)
 }
 
 /* A wake may have come that the caller makes no use of. */
-static void pass_on(urd_mutex *m)
+static void pass_on(int *lock)
 {
-    int now = urd__load_acq(&m->lock); /* [robust] */
+    int now = urd__load_acq(lock); /* [robust] */
     while (number_of(now) && !(now & WAITS))
-        if (urd__cas_ar(&m->lock, &now, now | WAITS)) /* [robust] */
+        if (urd__cas_ar(lock, &now, now | WAITS)) /* [robust] */
             return;
     if (!number_of(now))
-        urd__word_wake(&m->lock, 1);
+        urd__word_wake(lock, 1);
 }
 
-static int wait_for_turn(urd_mutex *m, urd__task *self, const void *on, urd_scope *within)
+static int wait_for_turn(int *lock, urd__worker *const *home, const void *on, urd_scope *within)
 {
     int rc, now;
     for (unsigned waits = 0;;) {
         int deaths = urd__peers_deaths(); /* L1 */
-        rc = spin(m, self, waits, &now);
+        rc = spin(lock, home, waits, &now);
         if (rc != -EAGAIN)
             break;
-        if (!(now & WAITS) && !urd__cas_ar(&m->lock, &now, now | WAITS)) /* L3 [robust] */
+        if (!(now & WAITS) && !urd__cas_ar(lock, &now, now | WAITS)) /* L3 [robust] */
             continue;
-        urd__word w = {.word = &m->lock, .value = now | WAITS, .deaths = deaths, .on = on};
-        waits = WAITS;                         /* L5 */
-        rc = urd__word_wait(self, &w, within); /* L4 */
+        urd__word w = {.word = lock, .value = now | WAITS, .deaths = deaths, .on = on};
+        waits = WAITS;                                     /* L5 */
+        rc = urd__word_wait(urd__task_self(), &w, within); /* L4 */
         if (rc)
             break;
     }
     if (rc == -ECANCELED)
-        pass_on(m);
+        pass_on(lock);
+    return rc;
+}
+
+/* By one compare-and-swap, where it is free and whole. */
+static bool take_free(int *lock)
+{
+    int none = 0;
+    return urd__cas_ar(lock, &none, (int)(urd__place_own.self << SHIFT)); /* [robust] */
+}
+
+static int owned(urd_mutex *m, urd__task *self, int rc)
+{
+    if (rc == 0 || rc == -EOWNERDEAD)
+        own(m, self);
     return rc;
 }
 
@@ -156,7 +170,7 @@ __attribute__((noinline)) static int lock_slow(urd_mutex *m, urd__task *self,
     if (urd__robust_owner(m) == self)
         urd__die("%s: the caller holds this lock already; it would wait for itself", use->lock);
     int rc = urd__wait_enter(self);
-    return rc ? rc : wait_for_turn(m, self, on, self->scope);
+    return rc ? rc : owned(m, self, wait_for_turn(&m->lock, &m->home, on, self->scope));
 }
 
 int urd__robust_lock(urd_mutex *m, const urd__mutex_use *use, const void *on)
@@ -164,8 +178,7 @@ int urd__robust_lock(urd_mutex *m, const urd__mutex_use *use, const void *on)
     urd__task *self = urd__task_self();
     if (self->scope && urd__scope_cancelled(self->scope))
         return -ECANCELED;
-    int none = 0;
-    if (!urd__cas_ar(&m->lock, &none, (int)(urd__place_own.self << SHIFT))) /* [robust] */
+    if (!take_free(&m->lock))
         return lock_slow(m, self, use, on);
     own(m, self);
     return 0;
@@ -174,12 +187,21 @@ int urd__robust_lock(urd_mutex *m, const urd__mutex_use *use, const void *on)
 int urd__robust_trylock(urd_mutex *m)
 {
     int now;
-    return take(m, urd__task_self(), 0, &now);
+    return owned(m, urd__task_self(), take(&m->lock, 0, &now));
 }
 
 int urd__robust_lock_always(urd_mutex *m, urd__task *self)
 {
-    return wait_for_turn(m, self, m, NULL);
+    return owned(m, self, wait_for_turn(&m->lock, &m->home, m, NULL));
+}
+
+/* U1, U2. */
+static void give_back(int *lock, int now)
+{
+    while (!urd__cas_ar(lock, &now, now & BROKEN))
+        continue; /* U1 [robust] */
+    if (now & WAITS)
+        urd__word_wake(lock, 1); /* U2 */
 }
 
 void urd__robust_unlock(urd_mutex *m, const urd__mutex_use *use)
@@ -189,10 +211,7 @@ void urd__robust_unlock(urd_mutex *m, const urd__mutex_use *use)
         urd__die("%s: the lock is %s", use->unlock,
                  number_of(now) ? "held by another" : "not held");
     urd__store_rlx(&m->owner, 0); /* compared by its owner alone */
-    while (!urd__cas_ar(&m->lock, &now, now & BROKEN))
-        continue; /* U1 [robust] */
-    if (now & WAITS)
-        urd__word_wake(&m->lock, 1); /* U2 */
+    give_back(&m->lock, now);
 }
 
 /* ---- After a death --------------------------------------------------------------------------- */
