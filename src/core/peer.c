@@ -38,7 +38,8 @@ uint32_t urd__peers_add(void)
         uint32_t number = peers->last % ((UINT32_C(1) << URD__PEER_BITS) - 2) + 1;
         uint32_t *place = &peers->living[number % URD__PEERS_MAX];
         peers->last = number;
-        if (urd__load_acq(place) == 0) {
+        uint32_t before = urd__load_acq(place); /* [death] */
+        if (before == 0 || (before & URD__PEER_DIED)) {
             urd__store_rel(place, number); /* [death] */
             return number;
         }
@@ -51,12 +52,21 @@ void urd__peers_end(uint32_t number)
     urd__peers *peers = urd__place_own.peers;
     if (number == 0)
         return;
-    urd__store_rel(&peers->living[number % URD__PEERS_MAX], 0); /* [death] */
-    urd__add_ar(&peers->deaths, 1);                             /* [death] */
+    uint32_t *place = &peers->living[number % URD__PEERS_MAX];
+    bool left = urd__load_acq(place) & URD__PEER_LEFT;         /* [death] */
+    urd__store_rel(place, left ? 0 : number | URD__PEER_DIED); /* [death] */
+    urd__add_ar(&peers->deaths, 1);                            /* [death] */
     urd__os_futex_wake_shared(&peers->deaths, INT_MAX);
 }
 
 void urd__peers_begin(uint32_t number)
 {
     urd__place_own.self = number;
+}
+
+void urd__peers_leave(void)
+{
+    uint32_t own = urd__place_own.self;
+    uint32_t *place = &urd__place_own.peers->living[own % URD__PEERS_MAX];
+    urd__store_rel(place, own | URD__PEER_LEFT); /* [death] */
 }

@@ -596,6 +596,7 @@ static void run_job(void *memory, const sigset_t *old_mask)
     urd__os_flush(); /* before it counts as returned: what it printed is part of it */
     record->result = result;
     urd__store_rel(&record->returned, 1); /* [returned] pairs with ended() */
+    urd__peers_leave();
     urd__os_exit(0);
 }
 

@@ -40,6 +40,23 @@ TEST(each_process_has_a_number_until_it_ends)
     urd__peers_close();
 }
 
+TEST(who_died_is_known_from_who_left)
+{
+    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    uint32_t own = urd__place_own.self, leaves = urd__peers_add(), dies = urd__peers_add();
+    urd__peers_begin(leaves);
+    urd__peers_leave();
+    urd__peers_begin(own);
+    CHECK(urd__peer_lives(leaves) && !urd__peer_died(leaves)); /* until it is reaped */
+    urd__peers_end(leaves);
+    urd__peers_end(dies);
+    CHECK(!urd__peer_lives(leaves) && !urd__peer_died(leaves));
+    CHECK(!urd__peer_lives(dies) && urd__peer_died(dies));
+    CHECK(!urd__peer_died(own));
+    CHECK_EQ(urd__peers_deaths(), 2);
+    urd__peers_close();
+}
+
 TEST(a_number_does_not_come_again_and_its_place_does)
 {
     CHECK_EQ(urd__peers_open(NULL, 0), 0);
@@ -49,6 +66,7 @@ TEST(a_number_does_not_come_again_and_its_place_does)
         uint32_t number = urd__peers_add();
         CHECK_GT(number, last);
         CHECK(!urd__peer_lives(first));
+        CHECK(i < URD__PEERS_MAX - 2 || !urd__peer_died(first)); /* by then it is forgotten */
         urd__peers_end(number);
         last = number;
     }
