@@ -25,6 +25,7 @@
 #include "core/scope.h"
 #include "core/wait.h"
 #include "pool/pool.h"
+#include "proc/intensity.h"
 #include "proc/process.h"
 #include "proc/shared.h"
 
@@ -50,12 +51,11 @@ struct urd__procs {
     void *shared; /* these are set once: the memory of ring and seats */
     urd__ring *ring;
     keeper *keepers;
-    int64_t *deaths; /* under the pool's lock: when the last ones were, a ring */
-    size_t ndeaths;  /* under the pool's lock */
-    unsigned kept;   /* under the pool's lock: keepers that have not left */
-    int nfree;       /* under the pool's lock */
-    bool starved;    /* under the pool's lock: the ring had no room */
-    uint16_t free_slots[URD__RING_SLOTS]; /* under the pool's lock */
+    urd__intensity deaths; /* under the pool's lock, as is what follows */
+    unsigned kept;         /* keepers that have not left */
+    int nfree;
+    bool starved; /* the ring had no room */
+    uint16_t free_slots[URD__RING_SLOTS];
 };
 
 /* ---- in the worker ---- */
@@ -388,17 +388,6 @@ static int run_worker(const keeper *k, char *detail, size_t size)
     return rc ? rc : job.result;
 }
 
-/* Under lock: too many deaths in a short time? */
-static bool dies_too_often(urd_pool *p)
-{
-    struct urd__procs *procs = p->procs;
-    size_t max = (size_t)p->options.restarts_max;
-    int64_t now = urd__os_now(), *last = &procs->deaths[procs->ndeaths++ % max];
-    bool often = procs->ndeaths > max && now - *last < p->options.restart_duration;
-    *last = now;
-    return often;
-}
-
 /* The worker has ended with rc: is there to be another? */
 static bool may_restart(const keeper *k, int rc)
 {
@@ -408,7 +397,7 @@ static bool may_restart(const keeper *k, int rc)
     urd__lock(&p->lock);
     if (k->seat->result)
         urd__pool_break(p, k->seat->result, &woken);
-    else if (rc && dies_too_often(p))
+    else if (rc && urd__intensity_exceeded(&p->procs->deaths, urd__os_now()))
         urd__pool_break(p, -ECHILD, &woken);
     bool again = !urd__ring_is_stopping(p->procs->ring);
     urd__unlock(&p->lock);
@@ -461,9 +450,11 @@ static int make(urd_pool *p)
     if (!procs)
         return -ENOMEM;
     procs->keepers = urd__os_alloc(p->workers * sizeof *procs->keepers);
-    procs->deaths = urd__os_alloc((size_t)p->options.restarts_max * sizeof *procs->deaths);
+    procs->deaths.max = (size_t)p->options.restarts_max;
+    procs->deaths.duration = p->options.restart_duration;
+    procs->deaths.times = urd__os_alloc(procs->deaths.max * sizeof *procs->deaths.times);
     procs->shared = urd_shared_alloc(ring_bytes + LINE + p->workers * sizeof(seat));
-    if (!procs->keepers || !procs->deaths || !procs->shared)
+    if (!procs->keepers || !procs->deaths.times || !procs->shared)
         return -ENOMEM;
     char *at = procs->shared;
     at += (LINE - (uintptr_t)at % LINE) % LINE;
@@ -514,7 +505,7 @@ static void free_crew(urd_pool *p)
     if (!procs)
         return;
     urd_shared_free(procs->shared);
-    urd__os_free(procs->deaths);
+    urd__os_free(procs->deaths.times);
     urd__os_free(procs->keepers);
     urd__os_free(procs);
 }
