@@ -44,6 +44,7 @@
 #include "urd/shared.h"
 #include "urd/signal.h"
 #include "urd/stream.h"
+#include "urd/supervise.h"
 #include "urd/sync.h"
 #include "urd/time.h"
 #include "urd/timer.h"
