@@ -95,6 +95,10 @@ void urd_job_exit(const urd_job *j, urd_exit *out);
 /* The name of the job that calls: as given, else its function's symbol, else "job". */
 const char *urd_name(void);
 
+/* What tells the job that calls from all others, until it has ended, where it is a task.  NULL: it
+ * is none, so when it blocks it holds up nobody but itself. */
+const void *urd_task_id(void);
+
 URD_END_DECLS
 
 #endif

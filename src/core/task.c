@@ -52,6 +52,16 @@ const char *urd_name(void)
     return self->job ? urd__job_name(self->job) : "thread";
 }
 
+const void *urd_task_id(void)
+{
+    const urd__worker *worker = urd__worker_self;
+    if (!worker || worker->current == &worker->idle ||
+        urd__load_acq(&urd__rt.state) != URD__RUNNING) /* [state] in a fork of it */
+        return NULL;
+    const urd__task *self = worker->current; /* a join runs several jobs on it */
+    return self->job ? (const void *)self->job : self;
+}
+
 void urd__task_rest(const urd__task *self, bool rests)
 {
     if (self->counted)

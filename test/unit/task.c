@@ -160,6 +160,41 @@ TEST(its_name_is_the_one_given_or_the_functions)
     CHECK_STR(name, "thread"); /* which is no job */
 }
 
+/* ---- Who it is ------------------------------------------------------------------------------- */
+
+static const void *ids[3];
+
+static int note_id(void *arg)
+{
+    ids[*(int *)arg] = urd_task_id();
+    CHECK_EQ(urd_yield(), 0);
+    CHECK_PTR(urd_task_id(), ids[*(int *)arg]);
+    return 0;
+}
+
+static int have_ids(void *arg)
+{
+    (void)arg;
+    int numbers[] = {0, 1, 2};
+    urd_scope s;
+    urd_scope_open(&s);
+    CHECK_EQ(urd_go(&s, note_id, &numbers[0]), 0);
+    CHECK_EQ(urd_spawn(&s, URD_THREAD, note_id, &numbers[1], 0), 0);
+    CHECK_EQ(note_id(&numbers[2]), 0);
+    CHECK_EQ(urd_block(note_id, &numbers[1]), 0);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK(ids[2] != NULL && ids[0] != NULL && ids[0] != ids[2]);
+    CHECK_PTR(ids[1], NULL);
+    return 0;
+}
+
+TEST(a_task_has_an_identity_and_a_thread_has_none)
+{
+    CHECK_PTR(urd_task_id(), NULL);
+    run_seeds(3, have_ids);
+    CHECK_PTR(urd_task_id(), NULL);
+}
+
 /* ---- Its end --------------------------------------------------------------------------------- */
 
 static int one = 1;
