@@ -4,8 +4,8 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 CI := python3 tools/ci.py --jobs $(JOBS)
 
-.PHONY: all demo test advise-set bench bench-peers install asan tsan valgrind stress model soak \
-  mutants nightly tidy format clean help
+.PHONY: all demo test advise-set blocking-demo bench bench-peers install asan tsan valgrind stress \
+  model soak mutants nightly tidy format clean help
 
 all:        ## build the library, the command and the tests in build/
 	@tools/deps.sh build
@@ -38,6 +38,11 @@ soak nightly: all ## 10 minutes on real threads, 100,000 deaths; a million rando
 
 advise-set: all ## urd advise on 60 known programs, most of them installed first by apt-get
 	@URD=build/urd URD_PROGRAMS=build/test python3 test/advise/labelled.py --install --runs $(or $(RUNS),1)
+
+blocking-demo: ## libpq and hiredis as they are, waiting as tasks, against real servers
+	@tools/deps.sh blocking
+	@test -f build/build.ninja || meson setup build
+	@ninja -C build -j $(JOBS) blocking-demo
 
 bench: all  ## build and run the benches
 	@meson test -C build --benchmark --verbose --num-processes 1

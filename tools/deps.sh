@@ -2,7 +2,7 @@
 # deps.sh - install what make needs and this machine lacks; silent where all is there.
 # SPDX-License-Identifier: MIT
 #
-# Usage: tools/deps.sh build|demo|test|peers
+# Usage: tools/deps.sh build|demo|test|blocking|peers
 # Each line of the table is a Debian package and the command that succeeds when it is not needed.
 set -eu
 
@@ -49,6 +49,8 @@ clang-tidy            has clang-tidy
 libhttp-parser-dev    compiles cc http_parser.h -lhttp_parser
 curl                  has curl
 wrk                   has wrk
+redis-server          has redis-server
+libhiredis-dev        compiles cc hiredis/hiredis.h -lhiredis
 cmake                 has cmake
 gdb                   has gdb
 mandoc                has mandoc
@@ -57,6 +59,17 @@ libc6-dbg             valgrind --quiet true
 qemu-user             has qemu-aarch64
 gcc-aarch64-linux-gnu has aarch64-linux-gnu-gcc
 libc6-dev-arm64-cross compiles aarch64-linux-gnu-gcc stdio.h
+END
+}
+
+blocking_table() { # of make blocking-demo
+    build_table
+    cat <<'END'
+binutils              has objdump
+redis-server          has redis-server
+libhiredis-dev        compiles cc hiredis/hiredis.h -lhiredis
+postgresql            ls /usr/lib/postgresql/*/bin/postgres
+libpq-dev             compiles cc postgresql/libpq-fe.h -lpq
 END
 }
 
@@ -87,8 +100,8 @@ run_apt() {
 }
 
 case ${1:-} in
-build | demo | test | peers) ;;
-*) echo "usage: tools/deps.sh build|demo|test|peers" >&2 && exit 2 ;;
+build | demo | test | blocking | peers) ;;
+*) echo "usage: tools/deps.sh build|demo|test|blocking|peers" >&2 && exit 2 ;;
 esac
 
 needed=$("$1_table" | missing)

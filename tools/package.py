@@ -51,6 +51,37 @@ int main(void)
     return 0;
 }
 """
+BLOCKING_PROGRAM = """#include <stdio.h>
+#include <unistd.h>
+#include <urd.h>
+
+static int nap(void *arg)
+{
+    (void)arg;
+    return usleep(100000);
+}
+
+static int job(void *arg)
+{
+    urd_time before = urd_now();
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, nap, NULL);
+    urd_go(&s, nap, NULL);
+    int rc = urd_scope_join(&s);
+    *(int *)arg = urd_now() - before == 100 * URD_MS ? 42 : 0;
+    return rc;
+}
+
+int main(void)
+{
+    urd_config config = {.workers = 1, .virtual_clock = true};
+    int answer = 0;
+    int rc = urd_run(&config, job, &answer);
+    printf("%d %d\\n", rc, answer);
+    return 0;
+}
+"""
 CMAKE = """cmake_minimum_required(VERSION 3.13)
 project(consumer C)
 find_package(urdume {version} REQUIRED)
@@ -63,6 +94,10 @@ if(TARGET urdume::tls)
         add_executable(with_${{kind}} tls.c)
         target_link_libraries(with_${{kind}} urdume::${{kind}})
     endforeach()
+endif()
+if(TARGET urdume::blocking)
+    add_executable(with_blocking blocking.c)
+    target_link_libraries(with_blocking urdume::blocking)
 endif()
 """
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Wundef", "-Wconversion", "-Werror"]
@@ -82,6 +117,8 @@ class Package:
         os.environ["LD_LIBRARY_PATH"] = self.library
         self.main = self.write("main.c", PROGRAM)
         self.tls = self.write("tls.c", TLS_PROGRAM)
+        self.blocking = self.write("blocking.c", "#define _GNU_SOURCE\n" + BLOCKING_PROGRAM)
+        self.has_blocking = os.path.exists(os.path.join(self.library, "liburdume-blocking.so"))
         self.has_tls = os.path.exists(os.path.join(self.library, "liburdume-tls.so"))
 
     def find(self, name, parents=0):
@@ -172,12 +209,25 @@ def check_pkg_config_tls(package):
     assert "libssl" not in package.run(["ldd", f"{package.library}/liburdume.so"])
 
 
+def check_pkg_config_blocking(package):
+    """Linked, and loaded before the others."""
+    if not package.has_blocking:
+        return
+    for name, environment in (("urdume-blocking", ""), ("urdume", "LD_PRELOAD=")):
+        flags = package.run(["pkg-config", "--cflags", "--libs", name]).split()
+        package.run(["gcc", "-std=c11", *STRICT, package.blocking, "-o", "blocking", *flags])
+        preload = f"{environment}{package.library}/liburdume-blocking.so.0"
+        said = package.run(["env", *([preload] if environment else []), "./blocking"])
+        assert said == "0 42\n", f"with {name}: {said!r}"
+
+
 def check_cmake(package):
     version = package.run(["pkg-config", "--modversion", "urdume"]).strip()
     package.write("CMakeLists.txt", CMAKE.format(version=version.rsplit(".", 1)[0]))
     package.run(["cmake", "-S", ".", "-B", "cmake", f"-DCMAKE_PREFIX_PATH={package.prefix}"])
     package.run(["cmake", "--build", "cmake"])
-    for kind in ("urdume", "static") + ("tls", "tls_static") * package.has_tls:
+    for kind in ("urdume", "static") + ("tls", "tls_static") * package.has_tls + \
+            ("blocking",) * package.has_blocking:
         package.answers(os.path.join(package.folder, "cmake", f"with_{kind}"))
 
 
