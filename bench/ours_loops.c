@@ -158,12 +158,7 @@ static int measure_reduce(void *arg)
     return 0;
 }
 
-static int by_value(const void *a, const void *b, void *arg)
-{
-    (void)arg;
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+URD_SORT(sort_doubles, double, *a < *b)
 
 static int measure_sort(void *arg)
 {
@@ -173,7 +168,7 @@ static int measure_sort(void *arg)
     for (int round = 0; round < 4; round++) {
         peer_fill(a.x, a.n);
         int64_t start = peer_now();
-        peer_must(urd_sort(a.x, (size_t)a.n, sizeof *a.x, by_value, NULL), "sort");
+        peer_must(sort_doubles(a.x, (size_t)a.n, NULL), "sort");
         int64_t took = peer_now() - start;
         best = took < best ? took : best;
         for (long i = 1; i < a.n; i++)

@@ -43,6 +43,7 @@
 #include "urd/serve.h"
 #include "urd/shared.h"
 #include "urd/signal.h"
+#include "urd/sort.h"
 #include "urd/stream.h"
 #include "urd/supervise.h"
 #include "urd/sync.h"

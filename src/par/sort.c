@@ -11,6 +11,9 @@
  *
  * Cancelled, what is left of the work becomes copying: the elements are all there when it returns.
  *
+ * What is done in sequence is in urd/sort.h, where a sort that knows its type inlines it; here are
+ * the instances for a comparison by pointer.
+ *
  * Rejected: quicksort in place (needs no memory, but its first partition is sequential, it is not
  * stable, and where it cuts depends on luck); sample sort (wins from some sixteen cores on, and
  * needs the same memory).
@@ -23,118 +26,37 @@
 #include "base/os.h"
 #include "par/loop.h"
 
-enum { INSERTION = 12, SORT_ALONE = 1024, MERGE_ALONE = 4096, ON_STACK_BYTES = 1024 };
-
-/* With the size known to the compiler a move is a load and a store. */
-#define INLINE __attribute__((always_inline)) static inline
-
-typedef struct sorter {
-    size_t size;
-    urd_compare_fn *compare;
-    void *arg;
-} sorter;
+enum { SORT_ALONE = 1024, MERGE_ALONE = 4096, ON_STACK_BYTES = 1024 };
 
 /* n elements in `from`, and as much memory. */
-typedef struct run {
-    const sorter *sorter;
-    char *from, *to;
-    size_t n;
-    bool into_to; /* where the result is to lie */
-} run;
+typedef struct sorting {
+    const urd_sorter *sorter;
+    urd_sort_run_ run;
+} sorting;
 
 typedef struct merging {
-    const sorter *sorter;
-    const char *a, *b; /* a's elements come first where equal */
-    size_t na, nb;
-    char *to;
+    const urd_sorter *sorter;
+    urd_sort_merge_ runs;
 } merging;
-
-INLINE void insertion_sized(const sorter *s, char *base, char *spare, size_t n, size_t size)
-{
-    for (size_t i = 1; i < n; i++) {
-        if (s->compare(base + (i - 1) * size, base + i * size, s->arg) <= 0)
-            continue;
-        memcpy(spare, base + i * size, size);
-        size_t to = i;
-        do {
-            memcpy(base + to * size, base + (to - 1) * size, size);
-            to--;
-        } while (to > 0 && s->compare(base + (to - 1) * size, spare, s->arg) > 0);
-        memcpy(base + to * size, spare, size);
-    }
-}
-
-INLINE void merge_sized(const merging *m, size_t size)
-{
-    const char *a = m->a, *b = m->b, *a_end = a + m->na * size, *b_end = b + m->nb * size;
-    char *to = m->to;
-    urd_compare_fn *compare = m->sorter->compare;
-    void *arg = m->sorter->arg;
-    while (a < a_end && b < b_end) {
-        bool from_b = compare(b, a, arg) < 0;
-        memcpy(to, from_b ? b : a, size);
-        b += from_b ? size : 0;
-        a += from_b ? 0 : size;
-        to += size;
-    }
-    memcpy(to, a, (size_t)(a_end - a));
-    memcpy(to + (a_end - a), b, (size_t)(b_end - b));
-}
-
-static void insertion(const sorter *s, char *base, char *spare, size_t n)
-{
-    switch (s->size) {
-    case 4:
-        insertion_sized(s, base, spare, n, 4);
-        break;
-    case 8:
-        insertion_sized(s, base, spare, n, 8);
-        break;
-    case 16:
-        insertion_sized(s, base, spare, n, 16);
-        break;
-    default:
-        insertion_sized(s, base, spare, n, s->size);
-    }
-}
 
 static bool in_order(const merging *m)
 {
-    const sorter *s = m->sorter;
-    return m->na == 0 || m->nb == 0 || s->compare(m->a + (m->na - 1) * s->size, m->b, s->arg) <= 0;
+    const urd_sort_merge_ *r = &m->runs;
+    return r->na == 0 || r->nb == 0 ||
+           !m->sorter->before(r->b, r->a + (r->na - 1) * m->sorter->size, r->arg);
 }
 
-static void merge_alone(const merging *m)
+/* How many of the n at `base` come before x; `also_equal`: or beside it. */
+static size_t bound(const merging *m, const char *base, size_t n, const char *x, bool also_equal)
 {
-    size_t size = m->sorter->size;
-    if (in_order(m)) {
-        memcpy(m->to, m->a, m->na * size);
-        memcpy(m->to + m->na * size, m->b, m->nb * size);
-        return;
-    }
-    switch (size) {
-    case 4:
-        merge_sized(m, 4);
-        break;
-    case 8:
-        merge_sized(m, 8);
-        break;
-    case 16:
-        merge_sized(m, 16);
-        break;
-    default:
-        merge_sized(m, size);
-    }
-}
-
-/* How many of the n come before x; `also_equal`: or beside it. */
-static size_t bound(const sorter *s, const char *base, size_t n, const char *x, bool also_equal)
-{
+    const urd_sorter *s = m->sorter;
     size_t low = 0;
     while (low < n) {
         size_t middle = low + (n - low) / 2;
-        int order = s->compare(base + middle * s->size, x, s->arg);
-        if (order < 0 || (also_equal && order == 0))
+        const char *here = base + middle * s->size;
+        bool before =
+            also_equal ? !s->before(x, here, m->runs.arg) : s->before(here, x, m->runs.arg);
+        if (before)
             low = middle + 1;
         else
             n = middle;
@@ -145,69 +67,54 @@ static size_t bound(const sorter *s, const char *base, size_t n, const char *x, 
 static int merge(void *arg)
 {
     const merging *m = arg;
-    const sorter *s = m->sorter;
-    if (m->na + m->nb <= MERGE_ALONE || in_order(m)) {
-        merge_alone(m);
+    const urd_sort_merge_ *r = &m->runs;
+    size_t size = m->sorter->size;
+    if (in_order(m)) {
+        memcpy(r->to, r->a, r->na * size);
+        memcpy(r->to + r->na * size, r->b, r->nb * size);
         return 0;
     }
-    size_t a = m->na / 2, b = m->nb / 2;
-    if (m->na >= m->nb)
-        b = bound(s, m->b, m->nb, m->a + a * s->size, false);
-    else
-        a = bound(s, m->a, m->na, m->b + b * s->size, true);
-    merging left = {s, m->a, m->b, a, b, m->to};
-    merging right = {s,         m->a + a * s->size, m->b + b * s->size,
-                     m->na - a, m->nb - b,          m->to + (a + b) * s->size};
-    return urd_both(merge, &left, merge, &right);
-}
-
-/* Bottom up, from short runs to long ones, to and fro between the two places. */
-static void sort_alone(const run *r)
-{
-    const sorter *s = r->sorter;
-    size_t size = s->size;
-    char *from = r->from, *to = r->to;
-    for (size_t i = 0; i < r->n; i += INSERTION)
-        insertion(s, from + i * size, to + i * size, r->n - i < INSERTION ? r->n - i : INSERTION);
-    for (size_t width = INSERTION; width < r->n; width *= 2) {
-        for (size_t i = 0; i < r->n; i += 2 * width) {
-            size_t left = r->n - i;
-            size_t na = left < width ? left : width;
-            size_t nb = left - na < width ? left - na : width;
-            merging m = {s, from + i * size, from + (i + na) * size, na, nb, to + i * size};
-            merge_alone(&m);
-        }
-        char *swap = from;
-        from = to;
-        to = swap;
+    if (r->na + r->nb <= MERGE_ALONE) {
+        m->sorter->merge(r);
+        return 0;
     }
-    char *wanted = r->into_to ? r->to : r->from;
-    if (from != wanted)
-        memcpy(wanted, from, r->n * size);
+    size_t a = r->na / 2, b = r->nb / 2;
+    if (r->na >= r->nb)
+        b = bound(m, r->b, r->nb, r->a + a * size, false);
+    else
+        a = bound(m, r->a, r->na, r->b + b * size, true);
+    merging left = *m, right = *m;
+    left.runs.na = a;
+    left.runs.nb = b;
+    right.runs = (urd_sort_merge_){r->a + a * size, r->b + b * size,        r->na - a,
+                                   r->nb - b,       r->to + (a + b) * size, r->arg};
+    return urd_both(merge, &left, merge, &right);
 }
 
 static int sort(void *arg)
 {
-    const run *r = arg;
-    size_t size = r->sorter->size;
+    const sorting *s = arg;
+    const urd_sort_run_ *r = &s->run;
+    size_t size = s->sorter->size;
     if (urd_cancelled()) {
         if (r->into_to)
             memcpy(r->to, r->from, r->n * size);
         return -ECANCELED;
     }
     if (r->n <= SORT_ALONE) {
-        sort_alone(r);
+        s->sorter->run(r);
         return 0;
     }
-    run left = *r, right = *r;
-    left.n = r->n / 2;
-    right.n = r->n - left.n;
-    right.from += left.n * size;
-    right.to += left.n * size;
-    left.into_to = right.into_to = !r->into_to;
+    sorting left = *s, right = *s;
+    left.run.n = r->n / 2;
+    right.run.n = r->n - left.run.n;
+    right.run.from += left.run.n * size;
+    right.run.to += left.run.n * size;
+    left.run.into_to = right.run.into_to = !r->into_to;
     int rc = urd_both(sort, &left, sort, &right);
     char *from = r->into_to ? r->from : r->to, *to = r->into_to ? r->to : r->from;
-    merging m = {r->sorter, from, from + left.n * size, left.n, right.n, to};
+    const char *middle = from + left.run.n * size;
+    merging m = {s->sorter, {from, middle, left.run.n, right.run.n, to, r->arg}};
     if (rc) {
         memcpy(to, from, r->n * size);
         return rc;
@@ -215,21 +122,66 @@ static int sort(void *arg)
     return merge(&m);
 }
 
-int urd_sort(void *base, size_t n, size_t size, urd_compare_fn *compare, void *arg)
+int urd_sort_by(const urd_sorter *sorter, void *base, size_t n, void *arg)
 {
     _Alignas(max_align_t) char on_stack[ON_STACK_BYTES];
     size_t bytes;
-    if (n < 2 || size == 0)
+    if (n < 2 || sorter->size == 0)
         return 0;
-    if (__builtin_mul_overflow(n, size, &bytes))
+    if (__builtin_mul_overflow(n, sorter->size, &bytes))
         return -ENOMEM;
     char *scratch = bytes <= sizeof on_stack ? on_stack : urd__os_alloc(bytes);
     if (!scratch)
         return -ENOMEM;
-    sorter s = {size, compare, arg};
-    run all = {.sorter = &s, .from = base, .to = scratch, .n = n};
+    sorting all = {sorter, {.from = base, .to = scratch, .n = n, .arg = arg}};
     int rc = urd__par_outside() ? urd__par_errand(sort, &all, "urd_sort") : sort(&all);
     if (scratch != on_stack)
         urd__os_free(scratch);
     return rc;
+}
+
+typedef struct comparing {
+    urd_compare_fn *compare;
+    void *arg;
+    size_t size;
+} comparing;
+
+static URD_SORT_INLINE_ bool by_compare(const void *a, const void *b, void *arg)
+{
+    const comparing *c = arg;
+    return c->compare(a, b, c->arg) < 0;
+}
+
+/* With the size known to the compiler a move is a load and a store. */
+#define SIZED(name, bytes)                                                                         \
+    static void run_##name(const urd_sort_run_ *r)                                                 \
+    {                                                                                              \
+        urd_sort_run_in_(r, bytes, by_compare);                                                    \
+    }                                                                                              \
+    static void merge_##name(const urd_sort_merge_ *r)                                             \
+    {                                                                                              \
+        urd_sort_merge_in_(r, bytes, by_compare);                                                  \
+    }
+
+static size_t size_in(const void *arg)
+{
+    return ((const comparing *)arg)->size;
+}
+
+SIZED(4, 4)
+SIZED(8, 8)
+SIZED(16, 16)
+SIZED(any, size_in(r->arg))
+
+int urd_sort(void *base, size_t n, size_t size, urd_compare_fn *compare, void *arg)
+{
+    comparing c = {compare, arg, size};
+    urd_sorter sorter = {size, by_compare, run_any, merge_any};
+    if (size == 4)
+        sorter = (urd_sorter){size, by_compare, run_4, merge_4};
+    else if (size == 8)
+        sorter = (urd_sorter){size, by_compare, run_8, merge_8};
+    else if (size == 16)
+        sorter = (urd_sorter){size, by_compare, run_16, merge_16};
+    return urd_sort_by(&sorter, base, n, &c);
 }

@@ -55,25 +55,66 @@ static void check_whole(const item *items, int n)
 
 static item items[MANY];
 
+URD_SORT(sort_items, item, a->key < b->key)
+
+static int sort_by_pointer(item *all, size_t n, void *arg)
+{
+    return urd_sort(all, n, sizeof *all, by_key, arg);
+}
+
+typedef int sort_fn(item *all, size_t n, void *arg);
+
 static int many_sizes(void *arg)
 {
-    (void)arg;
+    sort_fn *sort = *(sort_fn **)arg;
     int most = test_under_slow_tool() ? 6000 : MANY;
     for (int n = 0; n <= most; n = n < 30 ? n + 1 : n * 3) {
         fill(items, n, n / 4 + 1);
-        CHECK_EQ(urd_sort(items, (size_t)n, sizeof *items, by_key, NULL), 0);
+        CHECK_EQ(sort(items, (size_t)n, NULL), 0);
         check_sorted(items, n);
         check_whole(items, n);
     }
     return 0;
 }
 
+static int both_kinds(void *arg)
+{
+    (void)arg;
+    int rc = many_sizes(&(sort_fn *){sort_by_pointer});
+    return rc ? rc : many_sizes(&(sort_fn *){sort_items});
+}
+
 TEST(it_sorts_and_keeps_the_order_of_equals)
 {
-    run_seeds(5, many_sizes);
+    run_seeds(5, both_kinds);
     for (int workers = 1; workers <= 3; workers++)
-        run_real(workers, many_sizes);
-    CHECK_EQ(many_sizes(NULL), 0); /* without a runtime */
+        run_real(workers, both_kinds);
+    CHECK_EQ(both_kinds(NULL), 0); /* without a runtime */
+}
+
+/* By which digit, least important first: needs the argument, and a stable sort. */
+URD_SORT(sort_by_digit, unsigned, (*a >> *(int *)arg & 15) < (*b >> *(int *)arg & 15))
+
+URD_SORT(sort_names, const char *, strcmp(*a, *b) < 0)
+
+TEST(elements_may_be_pointers_to_what_is_constant)
+{
+    const char *names[] = {"pao", "bolo", "torta", "broa", "biscoito"};
+    CHECK_EQ(sort_names(names, 5, NULL), 0);
+    CHECK_STR(names[0], "biscoito");
+    CHECK_STR(names[4], "torta");
+}
+
+TEST(a_sort_made_for_a_type_has_its_argument_in_reach)
+{
+    static unsigned numbers[MANY];
+    unsigned x = 1;
+    for (int i = 0; i < MANY; i++)
+        numbers[i] = x = x * 1664525 + 1013904223;
+    for (int shift = 0; shift < 32; shift += 4)
+        CHECK_EQ(sort_by_digit(numbers, MANY, &shift), 0);
+    for (int i = 1; i < MANY; i++)
+        CHECK(numbers[i - 1] <= numbers[i]);
 }
 
 static int input_in_order(void *arg)
@@ -179,14 +220,22 @@ TEST(a_cancel_leaves_all_elements_there)
     CHECK_EQ(cancelled_before(NULL), 0);
 }
 
+TEST(elements_without_a_size_stay_where_they_are)
+{
+    const urd_sorter nothing = {.size = 0};
+    CHECK_EQ(urd_sort_by(&nothing, items, MANY, NULL), 0);
+    CHECK_EQ(urd_sort(items, MANY, 0, by_key, NULL), 0);
+}
+
 TEST(an_absurd_size_is_no_memory)
 {
     CHECK_EQ(urd_sort(items, SIZE_MAX / 2, 16, by_key, NULL), -ENOMEM);
+    CHECK_EQ(sort_items(items, SIZE_MAX / 4, NULL), -ENOMEM);
 }
 
 static int sort_in_a_thread(void *arg)
 {
-    return many_sizes(arg);
+    return both_kinds(arg);
 }
 
 static int thread_sorts(void *arg)
