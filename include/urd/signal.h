@@ -14,8 +14,8 @@
  *     urd_signal_close(&s);
  *
  * SIGINT (Ctrl-C) needs none of this: unless the program handles or ignores it, it cancels the root
- * scope, and urd_run returns -EINTR when all jobs have ended; a second one ends the program.  See
- * urd_config.interrupt.
+ * scope, and urd_run returns -EINTR when all jobs have ended; a second one ends the program, and so
+ * does one that comes when they have ended already.  See urd_config.interrupt.
  */
 #ifndef URD_SIGNAL_H
 #define URD_SIGNAL_H

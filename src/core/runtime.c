@@ -253,6 +253,10 @@ static int run_first(const urd__first_job *first)
     urd__store_rel(&urd__rt.root.owner, NULL);
     urd__unlock(&urd__rt.root.lock);
     urd__overflow_thread(NULL);
+    urd__rt.root_cancelled =
+        urd__load_acq(&urd__rt.root.flags) & URD__SCOPE_CANCELLED; /* [cancel] */
+    if (urd__rt.root_cancelled && !joined)
+        joined = urd__load_acq(&urd__rt.root.cause); /* which is set before */
     if (rc == -ECANCELED && joined)
         return joined; /* the echo of a cancel says less than its cause */
     return rc ? rc : joined;

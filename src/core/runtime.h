@@ -49,6 +49,7 @@ typedef struct urd__runtime {
     const urd__process_ops *processes; /* NULL: none */
     const urd__io_ops *io;             /* atomic; NULL: nobody has waited for I/O */
     urd_scope root;                    /* around the first job */
+    bool root_cancelled; /* it was, in time to be told by the result of the run; set as it ends */
 
     _Alignas(64) int parked; /* atomic: workers that sleep */
     int unparks;             /* atomic: how often one of them went on, to see that none did */

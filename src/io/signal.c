@@ -19,7 +19,8 @@
  * and the look sees the bit; else the event is set after it, and wakes the next to wait.
  *
  * A signal whose handler began while the last receiver closed is sent once more, to what is in
- * force by then.
+ * force by then.  So is an interrupt that came when the root scope had ended: what it would have
+ * cancelled is done, and whoever waits for the program to end must not be left without an answer.
  *
  * Rejected: signalfd, for which every thread of the program, also those that are not ours, would
  * have to block the signal; a thread that waits for signals (some 50 us of start for each program
@@ -49,7 +50,7 @@ static struct {
     struct sigaction before[NUMBERS + 1]; /* with users: what was in force */
     bool interrupts[NUMBERS + 1];         /* the runtime wants it, to cancel the root scope */
     bool in_job;                          /* this process is a job */
-    int interrupted;                      /* atomic: it has been done once */
+    int interrupted;                      /* atomic: by which one; 0: none, it is done once */
 } signals;
 
 static void lock(sigset_t *mask)
@@ -101,8 +102,9 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     /* In a process made by fork() the receivers' events are the parent's. */
     bool forked = urd__load_acq(&urd__rt.state) == URD__FORKED; /* [state] */
     bool done = !forked && (deliver(sig) || is_the_parents(sig, info));
+    int none = 0;
     bool interrupts = !forked && !done && signals.interrupts[sig] &&
-                      !urd__xchg_ar(&signals.interrupted, 1); /* alone under the lock */
+                      urd__cas_ar(&signals.interrupted, &none, sig); /* alone under the lock */
     if (interrupts)
         urd__runtime_interrupt(-EINTR);
     if (!done && !interrupts) {
@@ -272,7 +274,7 @@ void urd__signals_start_job(const urd_config *config)
         take_over(SIGINT);
 }
 
-void urd__signals_stop(void)
+void urd__signals_stop(bool heeded)
 {
     sigset_t mask;
     lock(&mask);
@@ -281,5 +283,10 @@ void urd__signals_stop(void)
             give_back(sig);
         signals.interrupts[sig] = false;
     }
+    int came = urd__load_acq(&signals.interrupted);
+    urd__store_rel(&signals.interrupted, 0);
+    urd__store_rel(&urd__interrupted, 0); /* or the next run would begin with it */
+    if (came && !heeded)
+        urd__os_signal_again(came); /* as the lock is left */
     unlock(&mask);
 }

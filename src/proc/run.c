@@ -52,7 +52,7 @@ static int run(const urd_config *cfg, urd_fn *fn, void *arg)
     urd__monitor_start(cfg);
     rc = urd__runtime_run(cfg, with_processes ? &urd__process_operations : NULL, &first, &started);
     urd__monitor_stop();
-    urd__signals_stop();
+    urd__signals_stop(urd__rt.root_cancelled);
     if (!started)
         urd__say("urd_run: %d workers could not be started: %s", cfg->workers, strerror(-rc));
     if (with_processes)

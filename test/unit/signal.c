@@ -5,6 +5,7 @@
  */
 #include "io/signal.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -377,6 +378,44 @@ TEST(a_second_interrupt_ends_the_program)
     test_fork(&child, interrupted_twice);
     CHECK_STR(child.out, "cancelled\n");
     CHECK_EQ(child.signal, SIGINT);
+}
+
+static pthread_key_t key;
+
+static void send_late(void *value)
+{
+    send_signal(*(const int *)value);
+}
+
+/* The helper's thread ends, and calls that, when the root scope has been joined. */
+static int leave_it_to_the_thread(void *arg)
+{
+    CHECK_EQ(pthread_setspecific(key, arg), 0);
+    return 0;
+}
+
+static int interrupted_by_its_helper(void *arg)
+{
+    return urd_block(leave_it_to_the_thread, arg);
+}
+
+static void interrupted_late(void)
+{
+    urd_config cfg = config(number == SIGINT ? URD_INTERRUPT_CANCEL : URD_INTERRUPT_TERM);
+    CHECK_EQ(pthread_key_create(&key, send_late), 0);
+    CHECK_EQ(urd_run(&cfg, interrupted_by_its_helper, &number), 0);
+    puts("went on");
+}
+
+TEST(an_interrupt_that_comes_when_all_jobs_have_ended_ends_the_program)
+{
+    struct test_child child;
+    for (int i = 0; i < 2; i++) {
+        number = i ? SIGTERM : SIGINT;
+        test_fork(&child, interrupted_late);
+        CHECK_STR(child.out, "");
+        CHECK_EQ(child.signal, number);
+    }
 }
 
 static int send_number(void *arg)
