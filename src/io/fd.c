@@ -22,9 +22,10 @@
  * A backend may tell of a change only once, and then wakes all who wait.  Who has tried in vain and
  * is not in the queue yet sees by the count of changes that there was one since before its try.
  *
- * Who reads a stream of ours and gets less than there was room for has read all of it.  The next
- * read then need not try before it waits, unless the poller told of a change since: `drained` holds
- * the count of changes as it was before that read.
+ * Who reads a stream of ours and gets less than there was room for has read all of it, unless it
+ * was stopped by the mark of urgent data.  The next read then need not try before it waits, unless
+ * the poller told of a change since: `drained` holds the count of changes as it was before that
+ * read.
  */
 #include "io/fd.h"
 
@@ -386,7 +387,7 @@ void urd__fd_ready(int number, short events)
     urd__add_ar(&fd->edges, 1); /* [edges] */
     if (ours) {                 /* told of once; else it is asked anew */
         fd->ready |= events;
-        if (events & POLLRDHUP)
+        if (events & (POLLRDHUP | POLLPRI))
             urd__or_ar(&fd->flags, URD__FD_ENDS);
     }
     take_waits(fd, events, false, &woken);

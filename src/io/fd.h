@@ -16,7 +16,8 @@ enum {
     URD__FD_OURS = 1,
     /* A TCP connection: who reads less than he asked for has taken all there was. */
     URD__FD_TCP = 2,
-    /* The poller told of its end, which it does once, perhaps together with the last bytes. */
+    /* The poller told of its end, which it does once, perhaps together with the last bytes; or of
+     * urgent data, at which a read ends although more follows. */
     URD__FD_ENDS = 4,
     /* It was opened by its name, so it is no socket. */
     URD__FD_FILE = 8,

@@ -291,6 +291,43 @@ TEST(no_burst_and_no_end_of_a_stream_is_overlooked)
     run_io(10, bursts);
 }
 
+/* It lies on the way between the others, and a read ends before it. */
+static int send_urgent(void *arg)
+{
+    int fd = *(const int *)arg;
+    CHECK_EQ(urd_send(fd, "flour", 5, 0), 5);
+    CHECK_EQ(urd_send(fd, "!", 1, MSG_OOB), 1);
+    CHECK_EQ(urd_send(fd, "sugar", 5, 0), 5);
+    return 0;
+}
+
+static int read_past_urgent(void *arg)
+{
+    int fd = *(const int *)arg;
+    char got[16] = "";
+    for (size_t n = 0; n < 10;) {
+        ssize_t some = urd_read(fd, got + n, sizeof got - n);
+        CHECK_GT(some, 0);
+        n += (size_t)some;
+    }
+    CHECK_STR(got, "floursugar");
+    return 0;
+}
+
+static int urgent(void *arg)
+{
+    (void)arg;
+    make_connection(ends);
+    as_both(read_past_urgent, &ends[0], send_urgent, &ends[1]);
+    close_pair(ends);
+    return 0;
+}
+
+TEST(what_follows_urgent_data_is_read_though_the_read_before_was_short)
+{
+    run_io(10, urgent);
+}
+
 /* ---- Virtual time ---------------------------------------------------------------------------- */
 
 static int serve_until_idle(void *arg)
