@@ -18,7 +18,8 @@ URD_BEGIN_DECLS
  * From any thread while the runtime runs, which goes on meanwhile, so two lines may tell of two
  * moments.  Holds up the calling worker until it is written; no cancel point.  Names and lines need
  * libdw and the debug information of the program, and are left out where those are missing.
- * 0, -EAGAIN or -ENOMEM: no thread could be had for it.
+ * 0; -EAGAIN, -ENOMEM: no thread, or not enough memory, could be had for it, and the text is cut or
+ * missing; or why it could not be written (-ENOSPC, -EBADF ...).
  */
 int urd_dump(int fd);
 

@@ -472,19 +472,19 @@ int urd__os_signal_thread(pid_t thread, int sig, void *value)
     return result(syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, sig, &info));
 }
 
-void urd__os_write(int fd, const char *text, size_t size)
+int urd__os_write(int fd, const char *text, size_t size)
 {
-    int saved = errno;
-    while (size > 0) {
+    int saved = errno, rc = 0;
+    while (size > 0 && rc == 0) {
         ssize_t n = write(fd, text, size);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
-            break;
-        text += n;
-        size -= (size_t)n;
+        rc = n < 0 ? -errno : n == 0 ? -EIO : 0;
+        text += n > 0 ? n : 0;
+        size -= n > 0 ? (size_t)n : 0;
     }
     errno = saved;
+    return rc;
 }
 
 void urd__os_write_error(const char *text, size_t size)

@@ -129,9 +129,9 @@ void urd__os_context_registers(const void *context, uint64_t *registers, uint64_
 /* A signal with a value for one thread of this process.  0, -ESRCH, -EAGAIN. */
 int urd__os_signal_thread(pid_t thread, int sig, void *value);
 
-void urd__os_write(int fd, const char *text, size_t size); /* whole */
-void urd__os_write_error(const char *text, size_t size);   /* to stderr, whole */
-int urd__os_terminal_columns(int fd);                      /* 0: it is no terminal */
+int urd__os_write(int fd, const char *text, size_t size); /* whole; 0, or -errno */
+void urd__os_write_error(const char *text, size_t size);  /* to stderr, whole */
+int urd__os_terminal_columns(int fd);                     /* 0: it is no terminal */
 const char *urd__os_program_name(void);
 
 #endif

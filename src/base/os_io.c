@@ -147,6 +147,16 @@ static ssize_t write_without_signal(int fd, const struct iovec *parts, int n)
     return unmute(&m, write_once(fd, parts, n, -1));
 }
 
+int urd__os_write_unread(int fd, const char *text, size_t size)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    muted m;
+    mute(&m);
+    return (int)unmute(&m, urd__os_write(fd, text, size));
+}
+
 static ssize_t send_parts(int fd, const struct iovec *parts, int n)
 {
     if (n == 1)

@@ -56,6 +56,9 @@ int urd__os_try_accept(int fd, struct sockaddr *from, socklen_t *from_size);
 int urd__os_connect_begin(int fd, const struct sockaddr *to, socklen_t size);
 int urd__os_connect_result(int fd); /* 0, or why it failed */
 
+/* All of it, in whatever mode the descriptor is, waiting if need be: 0, or -errno; no SIGPIPE. */
+int urd__os_write_unread(int fd, const char *text, size_t size);
+
 int urd__os_set_blocking(int fd);
 int urd__os_shutdown(int fd, int how);
 int urd__os_close_checked(int fd); /* 0, -EBADF, -EIO ... */

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/os.h"
+#include "base/os_io.h"
 #include "base/os_proc.h"
 #include "core/runtime.h"
 #include "watch/sample.h"
@@ -75,8 +76,9 @@ int urd_dump(int fd)
     urd__runtime_need("urd_dump");
     urd__out out = {0};
     int rc = urd__dump_apart(urd__dump_all, NULL, &out);
-    if (out.text)
-        urd__os_write(fd, out.text, out.used);
+    int written = out.text ? urd__os_write_unread(fd, out.text, out.used) : 0;
+    if (rc == 0)
+        rc = out.cut ? -ENOMEM : written;
     urd__out_free(&out);
     return rc;
 }

@@ -5,6 +5,8 @@
  */
 #include "watch/dump.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "watched.h"
@@ -58,6 +60,24 @@ TEST(a_thread_job_may_ask_too)
     CHECK_EQ(child.code, 0);
     CHECK_CONTAINS(child.err, "waits for the jobs of scope of ");
     CHECK_CONTAINS(child.err, "(thread, started at ");
+}
+
+static int dump_in_vain(void *arg)
+{
+    (void)arg;
+    int ends[2], full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[0]);
+    CHECK_EQ(urd_dump(full), -ENOSPC);
+    CHECK_EQ(urd_dump(ends[1]), -EPIPE); /* and no signal */
+    CHECK_EQ(urd_dump(-1), -EBADF);
+    close(ends[1]);
+    return close(full);
+}
+
+TEST(a_report_that_cannot_be_written_is_an_error)
+{
+    test_run(dump_in_vain);
 }
 
 static void dump_without_runtime(void)
