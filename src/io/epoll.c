@@ -72,6 +72,13 @@ static short wanted(urd__fd *fd, const urd__fd_wait *mine, bool *relied_on)
     return events;
 }
 
+/* Nobody watches it, also if the next worker to try cannot. */
+static void unwatch(urd__fd *fd, int number)
+{
+    urd__os_epoll_remove(fd->at->poller->fd, number);
+    fd->at = NULL;
+}
+
 static int arm(urd__poller *poller, urd__fd *fd, urd__fd_wait *wait)
 {
     (void)poller;
@@ -81,7 +88,7 @@ static int arm(urd__poller *poller, urd__fd *fd, urd__fd_wait *wait)
     if (relied_on)
         wait->at = fd->at;
     else if (fd->at && fd->at != wait->at)
-        urd__os_epoll_remove(fd->at->poller->fd, wait->number);
+        unwatch(fd, wait->number);
     if (ours && fd->at == wait->at)
         return 0;
     int set = wait->at->poller->fd;
@@ -99,10 +106,8 @@ static void disarm(urd__poller *poller, urd__fd *fd, urd__fd_wait *wait)
     bool relied_on;
     urd__lock(&fd->lock);
     wanted(fd, NULL, &relied_on);
-    if (fd->at && !relied_on) {
-        urd__os_epoll_remove(fd->at->poller->fd, wait->number);
-        fd->at = NULL;
-    }
+    if (fd->at && !relied_on)
+        unwatch(fd, wait->number);
     urd__unlock(&fd->lock);
 }
 
