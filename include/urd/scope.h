@@ -9,7 +9,8 @@
  *
  * A scope lives in the caller's memory, usually on the stack, so what the opener has on its stack
  * is valid in every job of the scope until the join.  A job that was started always runs, also
- * when its scope is cancelled meanwhile, since it may own what it was given.
+ * when its scope is cancelled meanwhile, since it may own what it was given; but if there is no
+ * memory for the stack of a task, it has failed with -ENOMEM and has not run.
  */
 #ifndef URD_SCOPE_H
 #define URD_SCOPE_H

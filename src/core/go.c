@@ -81,6 +81,8 @@ int urd__go(urd_scope *s, const urd__go_args *args)
             urd__os_free(args->arg);
         return start_failed(s, -ENOMEM);
     }
+    if (args->refused && args->kind == URD_TASK)
+        job->refused = args->refused;
     int rc = count_in(worker, s, job, args->ordinary);
     if (__builtin_expect(rc, 0)) {
         urd__job_free(worker ? &worker->jobs : NULL, job);

@@ -18,6 +18,8 @@ typedef struct urd__go_args {
     urd_job *handle; /* or NULL */
     urd_time grace_duration;
     bool ordinary; /* has a stack of its own also where the scope's tasks are compact */
+    void (*refused)(void *arg); /* of a task; called instead of fn, on no task, where there was no
+                                   memory for its stack: it has then failed with that; or NULL */
 } urd__go_args;
 
 /* 0; or a negative errno, which is also the scope's cause; the job has then ended. */

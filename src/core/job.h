@@ -29,7 +29,8 @@ typedef struct urd__job {
     union {
         const char
             *detail; /* of a process: how it ended; NULL: it returned; set before it is done */
-        struct urd_timer *timer; /* of the kind `later` */
+        struct urd_timer *timer;    /* of the kind `later` */
+        void (*refused)(void *arg); /* of a task: see go.h */
     };
     int result;       /* set before it is done */
     uint8_t kind;     /* urd_kind, or one of the above */

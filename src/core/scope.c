@@ -342,7 +342,7 @@ int urd_scope_errors(urd_scope *s, urd_error *out, int max)
                              .kind = (urd_kind)job->kind,
                              .name = urd__job_name(job),
                              .where = job->where,
-                             .detail = job->detail};
+                             .detail = job->kind == URD_PROCESS ? job->detail : NULL};
     }
     return n;
 }

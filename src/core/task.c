@@ -216,9 +216,13 @@ static void fail_unstarted(urd__worker *worker, urd__job *job, int rc)
         urd__fork_refuse(job);
         return;
     }
+    void (*refused)(void *) = job->kind == URD_TASK ? job->refused : NULL;
+    void *arg = job->arg;
     if (job->handle)
         urd__hold_begin(job, &worker->idle);
     urd__task_job_ended(job, rc);
+    if (refused)
+        refused(arg);
 }
 
 /* A task lies at the top of its stack. */

@@ -165,13 +165,19 @@ static void take_back(urd_pool *p, const urd_pool_job *job, urd__link *woken)
     (void)woken; /* what was handed out is running */
 }
 
+static void leave(void *pool)
+{
+    urd__pool_leave(pool);
+}
+
 static int start(urd_pool *p)
 {
     p->tasks = urd__os_alloc(p->workers * sizeof(void *));
     if (!p->tasks)
         return -ENOMEM;
     for (unsigned i = 0; i < p->workers; i++) {
-        urd__go_args args = {.kind = p->kind, .fn = worker_main, .arg = p, .where = p->name};
+        urd__go_args args = {
+            .kind = p->kind, .fn = worker_main, .arg = p, .where = p->name, .refused = leave};
         int rc = urd__pool_start(p, &args);
         if (rc)
             return rc;

@@ -405,21 +405,27 @@ static bool may_restart(const keeper *k, int rc)
     return again;
 }
 
-static int keep(void *arg)
+static void leave(void *arg)
 {
     const keeper *k = arg;
     urd_pool *p = k->pool;
+    urd__lock(&p->lock);
+    p->procs->kept--;
+    urd__unlock(&p->lock);
+    urd__ring_wake_parent(p->procs->ring);
+    urd__pool_leave(p);
+}
+
+static int keep(void *arg)
+{
+    const keeper *k = arg;
     char detail[sizeof((urd_pool_job *)0)->detail];
     int rc;
     do {
         rc = run_worker(k, detail, sizeof detail);
         reclaim(k, rc, detail);
     } while (may_restart(k, rc));
-    urd__lock(&p->lock);
-    p->procs->kept--;
-    urd__unlock(&p->lock);
-    urd__ring_wake_parent(p->procs->ring);
-    urd__pool_leave(p);
+    leave(arg);
     return 0; /* the error is the pool's, which says so at each call, and not the scope's */
 }
 
@@ -483,8 +489,11 @@ static int start(urd_pool *p)
     if (rc == 0 && p->options.end)
         rc = urd__process_knows(p->options.end);
     for (unsigned i = 0; i < p->workers && rc == 0; i++) {
-        urd__go_args args = {
-            .kind = URD_TASK, .fn = keep, .arg = &p->procs->keepers[i], .where = p->name};
+        urd__go_args args = {.kind = URD_TASK,
+                             .fn = keep,
+                             .arg = &p->procs->keepers[i],
+                             .where = p->name,
+                             .refused = leave};
         urd__lock(&p->lock);
         p->procs->kept++;
         urd__unlock(&p->lock);
