@@ -164,8 +164,9 @@ int urd_tcp_dial_any(const urd_address *list, int n)
     urd_scope_open(&s);
     int fd = race(&s, attempts, n, &results);
     urd_scope_cancel(&s, 0);
-    int rc = urd_scope_join(&s);
-    (void)rc; /* it was cancelled; what the attempts say is in the channel */
+    int rc = urd_scope_join(&s); /* why it was cancelled, if that was before we did it */
+    if (fd == -ECANCELED)
+        fd = rc;
     while (urd_chan_tryrecv(&results, &late) == 0)
         if (late >= 0)
             urd_close(late);
