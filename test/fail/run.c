@@ -2,135 +2,14 @@
  * run.c - whole programs in which the first, second, third ... allocation or system call fails.
  *
  * SPDX-License-Identifier: MIT
- *
- * The seed of the harness is the number of the call that fails, counted over all processes of the
- * program; the loop ends with the first number that is never reached.  Every program must end, with
- * an error or without, leave nothing behind, and let a run after it succeed.
  */
-#include <errno.h>
-#include <limits.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/atomic.h"
-#include "base/clock.h"
-#include "base/lock.h"
-#include "test.h"
+#include "faults.h"
 
-enum { TASKS = 300, VALUES = 10, NO_FAULT = 9, CALLS_MAX = 5000, SLOW_STEP = 16 };
-
-/* In memory that all processes share. */
-static struct {
-    long calls;   /* atomic: since the fault was armed */
-    long fail_at; /* 0: none does */
-    long last;    /* all from here to there fail */
-    int error;
-    int fired;  /* atomic */
-    int ran[8]; /* atomic: jobs of each sort that ran */
-} * shared;
-
-int urd__os_fault(void); /* what the library of these tests asks */
-
-int urd__os_fault(void)
-{
-    if (!shared || !shared->fail_at)
-        return 0;
-    long call = urd__add_ar(&shared->calls, 1) + 1;
-    if (call < shared->fail_at || call > shared->last)
-        return 0;
-    urd__store_rel(&shared->fired, 1);
-    return shared->error;
-}
-
-/* ---- Memory of the library that is still allocated ------------------------------------------- */
-
-#if defined(URD_TSAN) || defined(__SANITIZE_ADDRESS__)
-#define OWN_ALLOCATOR 0 /* the tool has one, and finds leaks itself */
-#elif defined(__has_feature)
-#define OWN_ALLOCATOR !__has_feature(address_sanitizer)
-#else
-#define OWN_ALLOCATOR 1
-#endif
-
-#if OWN_ALLOCATOR
-enum { LIVE_MAX = 4096 };
-
-static struct {
-    int lock;
-    int count;
-    const void *p[LIVE_MAX];
-} live;
-
-extern char __executable_start[], etext[];
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *p);
-
-/* Of calls by the library, which is linked into this program; not of those by other libraries. */
-static void note(const void *caller, const void *p)
-{
-    if (!p || (const char *)caller < __executable_start || (const char *)caller >= etext)
-        return;
-    urd__lock(&live.lock);
-    if (live.count < LIVE_MAX)
-        live.p[live.count++] = p;
-    urd__unlock(&live.lock);
-}
-
-/* Called with a pointer of another library, too, where that one ends in a jump to free(). */
-static void forget(const void *p)
-{
-    urd__lock(&live.lock);
-    for (int i = live.count - 1; i >= 0; i--) {
-        if (live.p[i] == p) {
-            live.p[i] = live.p[--live.count];
-            break;
-        }
-    }
-    urd__unlock(&live.lock);
-}
-
-void *calloc(size_t n, size_t size)
-{
-    void *p = __libc_calloc(n, size);
-    note(__builtin_return_address(0), p);
-    return p;
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    void *p = __libc_memalign(alignment, size);
-    note(__builtin_return_address(0), p);
-    return p;
-}
-
-void free(void *p)
-{
-    forget(p);
-    __libc_free(p);
-}
-
-static int allocated(void)
-{
-    return live.count;
-}
-#else
-static int allocated(void)
-{
-    return 0;
-}
-#endif
+enum { TASKS = 300, VALUES = 10 };
 
 /* ---- The programs ---------------------------------------------------------------------------- */
-
-/* What a program finds wrong ends it: the message comes with what else it wrote to stderr. */
-#define MUST(condition) ((condition) ? (void)0 : FAIL("is false: %s", #condition))
 
 static int count(void *arg)
 {
@@ -250,7 +129,7 @@ static int threads(void *arg)
 
 static int block_and_count(void *arg)
 {
-    return urd_block(count, arg);
+    return urd_block_on((urd_lane)(urd__add_ar(&shared->ran[7], 1) % 3), count, arg);
 }
 
 static int blocking(void *arg)
@@ -514,119 +393,6 @@ static int processes(void *arg)
     urd_spawn(&s, URD_PROCESS, wait_for_ever, NULL, 0);
     MUST(urd_scope_join(&s) < 0);
     return rc ? rc : held_rc;
-}
-
-/* ---- One run --------------------------------------------------------------------------------- */
-
-static struct {
-    urd_fn *fn;
-    urd_processes processes;
-    bool threaded; /* the program has a thread of its own */
-    bool lasting;  /* from that call on, all fail while the program runs */
-} program;
-
-static urd_config config(void)
-{
-    return (urd_config){.workers = 2,
-                        .processes = program.processes,
-                        .shared_bytes = 1 << 20,
-                        .virtual_clock = program.processes == URD_PROCESSES_NONE,
-                        .grace_duration = 200 * URD_MS};
-}
-
-static int run_program(void *arg)
-{
-    int rc = program.fn(arg);
-    if (program.lasting)
-        shared->fail_at = 0; /* taking the runtime down is not what is asked here */
-    return rc;
-}
-
-struct before {
-    int files, allocated;
-};
-
-static void check_nothing_left(const struct before *before)
-{
-    CHECK_EQ(test_fd_count(), before->files);
-    CHECK_EQ(waitpid(-1, NULL, WNOHANG | __WALL), -1);
-    CHECK_EQ(errno, ECHILD);
-    CHECK(!urd__clock_is_virtual());
-    CHECK_EQ(allocated(), before->allocated);
-}
-
-static pthread_barrier_t there;
-
-static void *stay(void *arg)
-{
-    pthread_barrier_wait(&there);
-    for (;;)
-        pause();
-    return arg;
-}
-
-/* The helper for processes is then made by another fork, through a process between. */
-static void have_a_thread(void)
-{
-    pthread_t thread;
-    CHECK_EQ(pthread_barrier_init(&there, NULL, 2), 0);
-    CHECK_EQ(pthread_create(&thread, NULL, stay, NULL), 0);
-    pthread_barrier_wait(&there); /* AddressSanitizer allocates as a thread starts, without regard
-                                     to forks */
-    CHECK_EQ(pthread_detach(thread), 0);
-}
-
-static void run_once(void)
-{
-    const struct before before = {.files = test_fd_count(), .allocated = allocated()};
-    urd_config cfg = config();
-    if (program.threaded)
-        have_a_thread();
-    shared->calls = 0;
-    shared->fail_at = (long)test_seed();
-    shared->last = program.lasting ? LONG_MAX : shared->fail_at;
-    int rc = urd_run(&cfg, run_program, NULL);
-    shared->fail_at = 0;
-    int fired = urd__load_acq(&shared->fired);
-    CHECK_LE(rc, 0);
-    CHECK(rc == 0 || fired);
-    check_nothing_left(&before);
-    memset(shared->ran, 0, sizeof shared->ran);
-    CHECK_EQ(urd_run(&cfg, program.fn, NULL), 0);
-    check_nothing_left(&before);
-    exit(fired ? 0 : NO_FAULT);
-}
-
-static void fail_each_call(urd_fn *fn, urd_processes with, int error)
-{
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    program.fn = fn;
-    program.processes = with;
-    bool done = false;
-    uint64_t last = 0;
-    uint64_t step = test_under_slow_tool() && !getenv("URD_SEED") ? SLOW_STEP : 1;
-    TEST_SEEDS(CALLS_MAX)
-    {
-        struct test_child child;
-        if (test_seed() % step != 0)
-            continue;
-        memset(shared, 0, sizeof *shared);
-        shared->error = error;
-        test_fork(&child, run_once);
-        while (waitpid(-1, NULL, __WALL) > 0) /* orphans: every one of them must end */
-            continue;
-        if (child.code != 0 && child.code != NO_FAULT)
-            FAIL("exit code %d, signal %d when call %llu fails with %s:\n%s", child.code,
-                 child.signal, (unsigned long long)test_seed(), strerror(-error), child.err);
-        last = test_seed();
-        done = child.code == NO_FAULT;
-        if (done)
-            break;
-    }
-    CHECK(done || getenv("URD_SEED"));
-    CHECK(last >= 5 || getenv("URD_SEED"));
-    munmap(shared, sizeof *shared);
-    shared = NULL;
 }
 
 TEST(many_tasks_survive_each_failing_call)
