@@ -29,6 +29,7 @@ python3               has python3
 libjansson-dev        compiles cc jansson.h -ljansson
 libdw-dev             compiles cc elfutils/libdwfl.h
 liburing-dev          compiles cc liburing.h -luring
+libc-ares-dev         compiles cc ares.h -lcares
 libssl-dev            compiles cc openssl/ssl.h -lssl -lcrypto
 END
 }

@@ -40,10 +40,15 @@ int urd_address_peer(int fd, urd_address *out) URD_MUST_USE;
  * search domains.  At most n are stored.  How many; -ENOENT: it has none; -EAGAIN: no name server
  * has answered; -EIO: one that cannot; -EINVAL: too long for a name.
  *
- * Digits are taken as they are, at once.  A name is looked up on a helper thread (URD_LANE_NAMES),
- * which a cancelled call waits for: what the name servers take.
+ * Digits are taken as they are, at once.  With c-ares, and a system that looks up hosts in files
+ * and by DNS alone (nsswitch.conf), no thread waits for the answer.  Else a helper thread
+ * (URD_LANE_NAMES) does, which a cancelled call waits for: what the name servers take.
  */
 int urd_resolve(const char *host, int port, urd_address *list, int n) URD_MUST_USE;
+
+/* The name of the host at an address, in the same way, into `size` bytes.  Its length; -ENOENT: it
+ * has none; -ENOSPC: it is longer; -EAFNOSUPPORT: a Unix path; -EAGAIN, -EIO: as above. */
+int urd_resolve_name(const urd_address *address, char *name, size_t size) URD_MUST_USE;
 
 /* ---- TCP, without delay of small writes (TCP_NODELAY) ---- */
 

@@ -116,6 +116,8 @@ static int lookup_error(int rc)
         return -EAGAIN;
     case EAI_MEMORY:
         return -ENOMEM;
+    case EAI_OVERFLOW:
+        return -ENOSPC;
     case EAI_SYSTEM:
         return errno ? -errno : -EIO;
     default:
@@ -137,4 +139,19 @@ int urd__os_lookup(const char *host, urd__os_found *each, void *to)
     if (list)
         freeaddrinfo(list);
     return rc;
+}
+
+int urd__os_lookup_name(const struct sockaddr *address, socklen_t size, char *name,
+                        size_t name_size)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    char whole[NI_MAXHOST];
+    int rc = lookup_error(getnameinfo(address, size, whole, sizeof whole, NULL, 0, NI_NAMEREQD));
+    size_t length = rc ? 0 : strlen(whole);
+    if (rc || length >= name_size)
+        return rc ? rc : -ENOSPC;
+    memcpy(name, whole, length + 1);
+    return (int)length;
 }

@@ -33,4 +33,8 @@ int urd__os_lock_folder(const char *path);
 typedef bool urd__os_found(void *to, const struct sockaddr *address, socklen_t size);
 int urd__os_lookup(const char *host, urd__os_found *each, void *to);
 
+/* The name of an address, by getnameinfo(), in the same way.  Its length; -ENOSPC too. */
+int urd__os_lookup_name(const struct sockaddr *address, socklen_t size, char *name,
+                        size_t name_size);
+
 #endif

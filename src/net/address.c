@@ -5,6 +5,7 @@
  *
  * Names are the system's (getaddrinfo): only so are /etc/hosts, search domains, and what else an
  * administrator has set up in nsswitch.conf, all respected.  It blocks: it has a lane of its own.
+ * Where nothing else is set up, resolver.c gives the same answers without a thread.
  */
 #include "net/address.h"
 
@@ -16,6 +17,8 @@
 #include <sys/un.h>
 
 #include "base/os_net.h"
+#include "core/runtime.h"
+#include "net/resolver.h"
 
 enum { HOST_MAX = 255, PATH_AT = offsetof(struct sockaddr_un, sun_path) };
 
@@ -161,6 +164,13 @@ static int lookup(void *arg)
     return urd__os_lookup(q->host, take, q);
 }
 
+/* A select waits for it, for which a compact task has no place. */
+static bool by_resolver(void)
+{
+    return urd__load_acq(&urd__rt.state) == URD__RUNNING && /* [state] */
+           !urd__task_self()->compact && urd__resolver_serves();
+}
+
 int urd_resolve(const char *host, int port, urd_address *list, int n)
 {
     if (!urd__port_valid(port) || n <= 0 || strlen(host) > HOST_MAX)
@@ -168,6 +178,29 @@ int urd_resolve(const char *host, int port, urd_address *list, int n)
     if (urd_address_parse(list, host, port) == 0)
         return 1;
     question q = {.host = host, .port = port, .n = n, .list = list};
-    int rc = urd_block_on(URD_LANE_NAMES, lookup, &q);
+    int rc = by_resolver() ? urd__resolver_lookup(host, take, &q)
+                           : urd_block_on(URD_LANE_NAMES, lookup, &q);
     return rc ? rc : q.found;
+}
+
+typedef struct asked {
+    const urd_address *address;
+    char *name;
+    size_t size;
+} asked;
+
+static int lookup_name(void *arg)
+{
+    const asked *a = arg;
+    return urd__os_lookup_name(urd__address_in(a->address), a->address->size, a->name, a->size);
+}
+
+int urd_resolve_name(const urd_address *address, char *name, size_t size)
+{
+    int family = urd__address_family(address);
+    if (family != AF_INET && family != AF_INET6)
+        return -EAFNOSUPPORT;
+    asked a = {address, name, size};
+    return by_resolver() ? urd__resolver_name(urd__address_in(address), address->size, name, size)
+                         : urd_block_on(URD_LANE_NAMES, lookup_name, &a);
 }

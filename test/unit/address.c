@@ -110,6 +110,28 @@ static int names(void *arg)
     return 0;
 }
 
+static int names_of_addresses(void *arg)
+{
+    (void)arg;
+    urd_address at = {0};
+    char name[URD_ADDRESS_TEXT_MAX];
+    urd_scope s;
+    CHECK_EQ(urd_resolve_name(&at, name, sizeof name), -EAFNOSUPPORT);
+    CHECK_EQ(urd_address_parse(&at, "127.0.0.1", 7), 0);
+    int n = urd_resolve_name(&at, name, sizeof name); /* what is in /etc/hosts, if it is there */
+    CHECK(n == -ENOENT || n == -EAGAIN || (n > 0 && (size_t)n == strlen(name)));
+    urd_scope_open(&s);
+    urd_scope_cancel(&s, 0);
+    CHECK_EQ(urd_resolve_name(&at, name, sizeof name), -ECANCELED);
+    CHECK_EQ(urd_scope_join(&s), -ECANCELED);
+    return 0;
+}
+
+TEST(an_address_may_have_a_name)
+{
+    run_io(1, names_of_addresses);
+}
+
 TEST(a_name_has_its_addresses_and_digits_are_no_name)
 {
     run_io(1, names);
