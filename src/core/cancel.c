@@ -15,8 +15,9 @@
  * The walk holds the locks of all scopes on its path, parents first.  A member leaves its list
  * under its parent's lock, so what the walk looks at does not go away under it.
  *
- * A task that blocks links itself before it looks for a cancel (W3 in wait.c).  If the walk passed
- * its list before it was linked, the lock orders the mark before that look, and the task sees it.
+ * A member links itself before it looks for a cancel (a task in W3 in wait.c).  If the walk passed
+ * its list, or that of a scope around it, before it was linked, the lock orders the mark before
+ * that look, and the member sees it: no fence is needed for that.
  *
  * Checked: test/model/scope.c.
  */
@@ -125,7 +126,6 @@ bool urd__scope_attach(urd_scope *s, urd__member *member)
     urd__lock(&s->lock);
     urd__list_push_tail(&s->inner, &member->link);
     urd__unlock(&s->lock);
-    urd__fence_seq();
     return urd__scope_cancelled(s);
 }
 

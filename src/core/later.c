@@ -4,13 +4,14 @@
  * SPDX-License-Identifier: MIT
  *
  * A timer that waits for its time can be fired by the worker whose wheel it is in, stopped by
- * anybody, and cancelled with its scope.  Whoever changes `state` from ARMED, by one
- * compare-and-swap, has won; where it is to fire once, the job that it counts as is theirs: to
- * start, or to count off.
+ * anybody, and cancelled with its scope.  Whoever changes `state` from ARMED, under the scope's
+ * lock, has won; where it is to fire once, the job that it counts as is theirs: to start, or to
+ * count off.
  *
  * Locks are taken in one order: wheel, then scopes.  A cancel holds locks of scopes, so it leaves
- * the timer in the wheel and in its scope's list; stop or the join takes it out of both.  So the
- * structure, and the scope, are in use until the join has taken that scope's lock.
+ * the timer in the wheel and in its scope's list; stop or the join takes it out of both, and out of
+ * the wheel first.  So the structure, and the scope, are in use until the join has taken that
+ * scope's lock, and a timer that fires finds its scope there.
  *
  * A timer that fires once is counted as a job from the start.  A periodic one is not, and starts a
  * job in a scope that may just be ending: see urd__scope_count_in_late().
@@ -28,9 +29,18 @@
 
 enum { OVER, ARMED, CANCELLED };
 
-static bool change(urd_timer *t, int from, int to)
+/* The state it was in, from which it is taken off the scope's list; CANCELLED stays so if not
+ * `cancelled_too`, and OVER always. */
+static int end(urd_timer *t, bool cancelled_too)
 {
-    return urd__cas_ar(&t->state, &from, to);
+    urd__lock(&t->scope->lock);
+    int state = urd__load_rlx(&t->state); /* written under this lock */
+    if (state == ARMED || (state == CANCELLED && cancelled_too)) {
+        urd__store_rel(&t->state, OVER); /* [state] pairs with urd_timer_stop() */
+        urd__list_remove(&t->member.link);
+    }
+    urd__unlock(&t->scope->lock);
+    return state;
 }
 
 static urd__job_cache *cache(void)
@@ -43,11 +53,15 @@ static urd_timer *timer_of(urd__timer *timer)
     return urd__container(timer, urd_timer, timer);
 }
 
+/* Under the scope's lock. */
 static void cancel_timer(urd__member *member, urd_scope *s)
 {
     urd_timer *t = urd__container(member, urd_timer, member);
-    if (change(t, ARMED, CANCELLED) && t->period == 0)
-        urd__scope_count_out(s); /* the scope may be gone now */
+    if (urd__load_rlx(&t->state) != ARMED) /* written under this lock */
+        return;
+    urd__store_rel(&t->state, CANCELLED); /* [state] */
+    if (t->period == 0)
+        urd__scope_count_out(s);
 }
 
 static urd__job *new_job(const urd_timer *t)
@@ -74,10 +88,9 @@ static void begin(urd__job *job)
 static bool fire_once(urd__timer *timer)
 {
     urd_timer *t = timer_of(timer);
-    if (!change(t, ARMED, OVER))
-        return false;
     urd_scope *s = t->scope;
-    urd__scope_detach(s, &t->member);
+    if (end(t, false) != ARMED)
+        return false;
     urd__job *job = new_job(t);
     if (job)
         begin(job);
@@ -185,12 +198,11 @@ int urd_timer_every_at(urd_timer *t, urd_scope *s, urd_time period_duration, urd
 bool urd_timer_stop(urd_timer *t)
 {
     urd__timer_stop(&t->timer);
-    bool armed = change(t, ARMED, OVER);
-    if (!armed && !change(t, CANCELLED, OVER))
+    if (urd__load_acq(&t->state) == OVER) /* [state] */
         return false;
     urd_scope *s = t->scope;
-    urd__scope_detach(s, &t->member);
-    if (armed && t->period == 0)
+    bool once = t->period == 0, armed = end(t, true) == ARMED;
+    if (armed && once)
         urd__scope_count_out(s); /* the scope may be gone now */
     return armed;
 }
