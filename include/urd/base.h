@@ -58,6 +58,7 @@ struct urd_job;
 struct urd__task;
 struct urd__worker;
 struct urd__arm_ops;
+struct urd__timer_ops;
 struct urd__link {
     struct urd__link *prev, *next;
 };
@@ -86,7 +87,7 @@ struct urd__timer {
     struct urd__link link;      /* under the wheel's lock */
     int64_t when;               /* under the wheel's lock */
     struct urd__timers *timers; /* atomic: the wheel it was last put into, or NULL */
-    bool (*fire)(struct urd__timer *);
+    const struct urd__timer_ops *ops;
 };
 
 #endif

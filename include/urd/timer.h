@@ -24,10 +24,10 @@ typedef struct urd_timer {
     urd_fn *fn;
     void *arg;
     const char *where;
+    int state;       /* atomic, under the scope's lock: waits, or is over, or was cancelled */
+    int running;     /* atomic: the task of the last firing has not ended */
     urd_time period; /* 0: once */
     uint64_t missed; /* atomic */
-    int state;       /* atomic: waits for its time, or is over, or was cancelled */
-    int running;     /* atomic: the task of the last firing has not ended */
     long reserved[1];
 } urd_timer;
 

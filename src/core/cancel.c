@@ -186,11 +186,13 @@ void urd_scope_cancel(urd_scope *s, int cause)
     wake_below(s);                         /* C3 */
 }
 
-bool urd__scope_deadline_passed(urd__timer *timer)
+static bool deadline_passed(urd__timer *timer)
 {
     urd_scope_cancel(urd__container(timer, urd_scope, timer), -ETIMEDOUT);
     return false;
 }
+
+const urd__timer_ops urd__scope_deadline = {.fire = deadline_passed};
 
 int64_t urd__scope_pass_deadlines(urd_scope *s)
 {

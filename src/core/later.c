@@ -23,6 +23,7 @@
 #include "base/atomic.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "core/runtime.h"
 #include "core/scope.h"
 #include "core/wait.h"
@@ -85,6 +86,18 @@ static void begin(urd__job *job)
     urd__worker_later(urd__worker_self, job);
 }
 
+/* Its neighbours in the list of its scope are written as it leaves that. */
+static void ask_for_neighbours(urd__timer *timer)
+{
+    const urd_timer *t = timer_of(timer);
+    const urd__link *link = &t->member.link;
+    if (!urd__trylock(&t->scope->lock))
+        return;
+    __builtin_prefetch(&link->prev->next, 1);
+    __builtin_prefetch(&link->next->prev, 1);
+    urd__unlock(&t->scope->lock);
+}
+
 static bool fire_once(urd__timer *timer)
 {
     urd_timer *t = timer_of(timer);
@@ -135,6 +148,9 @@ static bool fire_again(urd__timer *timer)
     return true;
 }
 
+static const urd__timer_ops once_ops = {.fire = fire_once, .soon = ask_for_neighbours},
+                            every_ops = {.fire = fire_again};
+
 void urd__later_done(urd__job *job, int rc)
 {
     urd__store_rel(&job->timer->running, 0); /* [running] pairs with begin_firing() */
@@ -167,7 +183,7 @@ int urd_timer_once_at(urd_timer *t, urd_scope *s, urd_time when, urd_fn *fn, voi
                       const char *where)
 {
     urd__runtime_need("urd_timer_once");
-    *t = (urd_timer){.timer.fire = fire_once,
+    *t = (urd_timer){.timer.ops = &once_ops,
                      .member.cancel = cancel_timer,
                      .scope = s,
                      .fn = fn,
@@ -184,7 +200,7 @@ int urd_timer_every_at(urd_timer *t, urd_scope *s, urd_time period_duration, urd
     if (period_duration < 1)
         urd__die("urd_timer_every at %s: the period is %lld ns; it must be at least 1", where,
                  (long long)period_duration);
-    *t = (urd_timer){.timer.fire = fire_again,
+    *t = (urd_timer){.timer.ops = &every_ops,
                      .member.cancel = cancel_timer,
                      .scope = s,
                      .fn = fn,

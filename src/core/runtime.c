@@ -118,7 +118,7 @@ static int init_worker(urd__worker *worker, unsigned index)
     worker->now = urd__clock_now();
     worker->idle.worker = worker;
     worker->random = (urd__rt.seed ? urd__rt.seed : 1) * UINT64_C(0x9E3779B97F4A7C15) + index + 1;
-    urd__timers_init(&worker->timers);
+    urd__timers_init(&worker->timers, worker->now);
     int rc = urd__deque_init(&worker->deque);
     if (rc == 0)
         rc = urd__overflow_stack(&worker->signal_stack);

@@ -49,7 +49,7 @@ void urd__scope_init(urd_scope *s, urd_scope *parent, urd__task *owner, const ch
                      .home = owner ? owner->worker : NULL,
                      .where = where,
                      .published = !parent,
-                     .timer.fire = urd__scope_deadline_passed};
+                     .timer.ops = &urd__scope_deadline};
     urd__list_init(&s->inner);
 }
 

@@ -99,8 +99,8 @@ void urd__scope_detach(urd_scope *s, urd__member *member);
 /* The task goes on to other work: no cancel finds it any more. */
 void urd__scope_forget_task(urd__task *task);
 
-/* Its timer fires. */
-bool urd__scope_deadline_passed(struct urd__timer *timer);
+/* Of its timer. */
+extern const struct urd__timer_ops urd__scope_deadline;
 
 /*
  * Cancel the scope, and those around it, where the deadline has passed; returns the next one, or

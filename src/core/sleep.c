@@ -33,6 +33,8 @@ static bool ring(urd__timer *timer)
     return false;
 }
 
+static const urd__timer_ops ringing = {.fire = ring};
+
 /* A thread that polls may find itself that there is news, and takes its wait back: -ETIMEDOUT. */
 static int end_without_time(urd__task *self, uint64_t word)
 {
@@ -43,7 +45,7 @@ static int end_on_timer(urd__task *self, uint64_t word, urd_time when)
 {
     urd__worker *worker = self->worker ? self->worker : &urd__rt.workers[0];
     self->rang = false;
-    self->timer.fire = ring;
+    self->timer.ops = &ringing;
     if (urd__timer_set(&worker->timers, &self->timer, when) && worker != urd__worker_self) {
         urd__fence_seq(); /* A2 in park.c */
         urd__park_wake(worker);

@@ -15,16 +15,26 @@
 typedef struct urd__timer urd__timer;
 
 #ifdef URD_MODEL
-enum { URD__WHEEL_BITS = 1, URD__WHEEL_LEVELS = 1 }; /* models leave the wheel out */
+enum { URD__WHEEL_SLOTS = 64 }; /* models leave the wheel out */
 #else
-enum { URD__WHEEL_BITS = 8, URD__WHEEL_LEVELS = 9 };
+enum { URD__WHEEL_SLOTS = 2624 }; /* of all levels */
 #endif
-enum { URD__WHEEL_SLOTS = 1 << URD__WHEEL_BITS, URD__WHEEL_WORDS = (URD__WHEEL_SLOTS + 63) / 64 };
+enum { URD__WHEEL_LEVELS = 8, URD__WHEEL_LANES = 4, URD__WHEEL_WORDS = URD__WHEEL_SLOTS / 64 };
+
+/* What a timer is for. */
+typedef struct urd__timer_ops {
+    /* Its time has come.  Called under the lock by the worker that owns the wheel; it must not
+     * touch the timer once its owner may go on.  True: put it in again, for the time that `when`
+     * has been set to. */
+    bool (*fire)(urd__timer *timer);
+    /* Or NULL.  Its time comes soon: ask for the memory that fire writes.  Under the lock. */
+    void (*soon)(urd__timer *timer);
+} urd__timer_ops;
 
 /* What it says is of use only while its bit in `used` is set. */
 typedef struct urd__wheel_slot {
-    urd__link timers;
-    int64_t least, most; /* no timer in it is earlier, or later */
+    urd__link lanes[URD__WHEEL_LANES]; /* timers of one time are in the same */
+    int64_t least, most;               /* no timer in it is earlier, or later */
 } urd__wheel_slot;
 
 typedef struct urd__timers {
@@ -33,17 +43,16 @@ typedef struct urd__timers {
     int64_t
         earliest; /* atomic, written under lock: the next timer is not before; INT64_MAX: none */
     int64_t base; /* no timer is before; moved only forward */
-    uint64_t used[URD__WHEEL_LEVELS][URD__WHEEL_WORDS]; /* a bit for each slot that has timers */
-    urd__wheel_slot slots[URD__WHEEL_LEVELS][URD__WHEEL_SLOTS];
+    int filled[URD__WHEEL_LEVELS];   /* slots of a level that have timers */
+    uint64_t used[URD__WHEEL_WORDS]; /* a bit for each slot that has timers */
+    urd__wheel_slot slots[URD__WHEEL_SLOTS];
 } urd__timers;
 
-/* Leaves the slots as they are. */
-void urd__timers_init(urd__timers *timers);
+/* `now`: most timers will be set for times soon after it.  Leaves the slots as they are. */
+void urd__timers_init(urd__timers *timers, int64_t now);
 
 /*
- * Put in, or move.  timer->fire is called under the lock by the worker that owns `timers`; it must
- * not touch the timer once its owner may go on.  It returns true to be put in again, for the time
- * that it has set `when` to.  True if it is now the earliest.
+ * Put in, or move; timer->ops has been set.  True if it is now the earliest.
  */
 bool urd__timer_set(urd__timers *timers, urd__timer *timer, int64_t when);
 

@@ -24,9 +24,11 @@ static bool note(urd__timer *timer)
     return false;
 }
 
+static const urd__timer_ops noting = {.fire = note};
+
 TEST(without_timers_nothing_is_due)
 {
-    urd__timers_init(&timers);
+    urd__timers_init(&timers, 0);
     CHECK_EQ(timers.earliest, INT64_MAX);
     urd__timers_fire(&timers, INT64_MAX, ALL);
     CHECK_EQ(timers.earliest, INT64_MAX);
@@ -34,8 +36,8 @@ TEST(without_timers_nothing_is_due)
 
 TEST(a_timer_fires_once_at_its_time_and_not_before)
 {
-    urd__timer timer = {.fire = note};
-    urd__timers_init(&timers);
+    urd__timer timer = {.ops = &noting};
+    urd__timers_init(&timers, 0);
     CHECK(urd__timer_set(&timers, &timer, 10));
     CHECK_EQ(timers.earliest, 10);
     urd__timers_fire(&timers, 9, ALL);
@@ -49,8 +51,8 @@ TEST(a_timer_fires_once_at_its_time_and_not_before)
 
 TEST(set_tells_who_is_now_the_earliest)
 {
-    urd__timer a = {.fire = note}, b = {.fire = note};
-    urd__timers_init(&timers);
+    urd__timer a = {.ops = &noting}, b = {.ops = &noting};
+    urd__timers_init(&timers, 0);
     CHECK(urd__timer_set(&timers, &a, 10));
     CHECK(!urd__timer_set(&timers, &b, 20));
     CHECK(urd__timer_set(&timers, &b, 5));
@@ -61,8 +63,8 @@ TEST(set_tells_who_is_now_the_earliest)
 
 TEST(a_stopped_timer_does_not_fire)
 {
-    urd__timer never_set = {.fire = note}, timer = {.fire = note};
-    urd__timers_init(&timers);
+    urd__timer never_set = {.ops = &noting}, timer = {.ops = &noting};
+    urd__timers_init(&timers, 0);
     urd__timer_stop(&never_set);
     urd__timer_set(&timers, &timer, 10);
     urd__timer_stop(&timer);
@@ -80,14 +82,14 @@ TEST(of_equal_timers_that_which_was_set_first_fires_first)
 {
     enum { NEAR = 3, FAR = 70000 };
     urd__timer all[TIMERS] = {0};
-    urd__timers_init(&timers);
+    urd__timers_init(&timers, 0);
     for (int i = 0; i < TIMERS; i++) {
-        all[i].fire = note;
+        all[i].ops = &noting;
         urd__timer_set(&timers, &all[i], FAR);
         urd__timers_fire(&timers, FAR - TIMERS + i, ALL); /* base moves on, if it may */
     }
     urd__timer_set(&timers, &all[0], FAR); /* again: now it is the last */
-    urd__timer ahead = {.fire = note};
+    urd__timer ahead = {.ops = &noting};
     urd__timer_set(&timers, &ahead, FAR - NEAR);
     urd__timers_fire(&timers, FAR - 1, ALL);
     CHECK_EQ(fired_count, 1);
@@ -101,9 +103,9 @@ TEST(of_equal_timers_that_which_was_set_first_fires_first)
 TEST(only_so_many_fire_at_once_and_the_others_stay_due)
 {
     urd__timer all[TIMERS] = {0};
-    urd__timers_init(&timers);
+    urd__timers_init(&timers, 0);
     for (int i = 0; i < TIMERS; i++) {
-        all[i].fire = note;
+        all[i].ops = &noting;
         urd__timer_set(&timers, &all[i], 1000 + i / 10);
     }
     for (int n = 7; n < TIMERS; n += 7) {
@@ -120,8 +122,8 @@ TEST(only_so_many_fire_at_once_and_the_others_stay_due)
 
 TEST(a_time_before_the_last_that_fired_counts_as_that)
 {
-    urd__timer first = {.fire = note}, a = {.fire = note}, b = {.fire = note};
-    urd__timers_init(&timers);
+    urd__timer first = {.ops = &noting}, a = {.ops = &noting}, b = {.ops = &noting};
+    urd__timers_init(&timers, 0);
     urd__timer_set(&timers, &first, 100);
     urd__timers_fire(&timers, 100, ALL);
     urd__timer_set(&timers, &a, 100);
@@ -140,10 +142,12 @@ static bool note_and_come_again(urd__timer *timer)
     return timer->when < 1000;
 }
 
+static const urd__timer_ops coming_again = {.fire = note_and_come_again};
+
 TEST(a_timer_that_says_so_is_put_in_again_for_its_new_time)
 {
-    urd__timer again = {.fire = note_and_come_again}, other = {.fire = note};
-    urd__timers_init(&timers);
+    urd__timer again = {.ops = &coming_again}, other = {.ops = &noting};
+    urd__timers_init(&timers, 0);
     urd__timer_set(&timers, &again, 100);
     urd__timer_set(&timers, &other, 500);
     urd__timers_fire(&timers, 100, ALL);
@@ -159,8 +163,8 @@ TEST(a_timer_that_says_so_is_put_in_again_for_its_new_time)
 
 TEST(the_last_moment_there_is_never_comes)
 {
-    urd__timer timer = {.fire = note};
-    urd__timers_init(&timers);
+    urd__timer timer = {.ops = &noting};
+    urd__timers_init(&timers, 0);
     CHECK(!urd__timer_set(&timers, &timer, INT64_MAX));
     CHECK_EQ(timers.earliest, INT64_MAX);
     urd__timer_stop(&timer);
@@ -235,9 +239,9 @@ TEST(setting_moving_stopping_and_firing_agree_with_a_search)
         urd__timer all[TIMERS] = {0};
         model m = {.count = 0};
         int64_t now = 0;
-        urd__timers_init(&timers);
+        urd__timers_init(&timers, 0);
         for (int i = 0; i < TIMERS; i++) {
-            all[i].fire = note;
+            all[i].ops = &noting;
             m.when[i] = INT64_MAX;
         }
         for (int step = 0; step < STEPS; step++) {
@@ -278,6 +282,8 @@ static bool fire_slowly(urd__timer *timer)
     return false;
 }
 
+static const urd__timer_ops slow = {.fire = fire_slowly};
+
 static void *stop_it(void *arg)
 {
     (void)arg;
@@ -292,8 +298,8 @@ static void *stop_it(void *arg)
 TEST(stop_returns_only_when_the_timer_is_not_firing)
 {
     pthread_t thread;
-    urd__timers_init(&race.timers);
-    race.timer.fire = fire_slowly;
+    urd__timers_init(&race.timers, 0);
+    race.timer.ops = &slow;
     urd__timer_set(&race.timers, &race.timer, 1);
     CHECK_EQ(pthread_create(&thread, NULL, stop_it, NULL), 0);
     urd__timers_fire(&race.timers, 1, ALL);
