@@ -41,7 +41,8 @@ static inline void urd__fork_push(urd__worker *self, urd__fork *fork, urd_fn *fn
     fork->job.arg = arg;
     fork->job.scope = owner->scope;
     fork->job.where = where;
-    fork->job.handle = NULL;
+    fork->job.handle = NULL; /* for reports */
+    fork->job.odd = 0;
     fork->job.kind = URD__KIND_FORK;
     fork->owner = owner;
     urd__store_rlx(&fork->state, URD__FORK_PENDING); /* nobody else knows it yet */

@@ -20,7 +20,7 @@ static int start_failed(urd_scope *s, int rc)
     return rc;
 }
 
-static inline urd__job *new_job(urd__worker *worker, urd_scope *s, const urd__go_args *args)
+static urd__job *new_job(urd__worker *worker, urd_scope *s, const urd__go_args *args)
 {
     urd__job *job = urd__job_new(worker ? &worker->jobs : NULL);
     if (job) {
@@ -30,6 +30,7 @@ static inline urd__job *new_job(urd__worker *worker, urd_scope *s, const urd__go
         job->where = args->where;
         job->kind = (uint8_t)args->kind;
         job->handle = args->handle;
+        job->held = args->handle != NULL;
         job->owns_arg = args->owns_arg;
     }
     return job;
@@ -106,9 +107,15 @@ int urd_go_at(urd_scope *s, urd_fn *fn, void *arg, const char *where)
     urd__worker *worker = urd__worker_self;
     if (__builtin_expect(!is_plain(worker, s), 0))
         return urd__go(s, &(urd__go_args){.kind = URD_TASK, .fn = fn, .arg = arg, .where = where});
-    urd__job *job =
-        new_job(worker, s, &(urd__go_args){.kind = URD_TASK, .fn = fn, .arg = arg, .where = where});
-    urd__scope_count_in(s, worker);
+    urd__job *job = urd__job_take(&worker->jobs);
+    job->fn = fn;
+    job->arg = arg;
+    job->scope = s;
+    job->where = where;
+    job->handle = NULL;
+    job->detail = NULL;
+    job->odd = 0;
+    s->local++;
     int rc = urd__worker_offer(worker, job);
     return __builtin_expect(rc, 0) ? not_taken(job, rc) : 0;
 }

@@ -32,10 +32,16 @@ typedef struct urd__job {
         struct urd_timer *timer;    /* of the kind `later` */
         void (*refused)(void *arg); /* of a task: see go.h */
     };
-    int result;       /* set before it is done */
-    uint8_t kind;     /* urd_kind, or one of the above */
-    uint8_t owns_arg; /* arg was allocated with the job and goes with it */
-    uint8_t compact;  /* it becomes a compact task; of a fork: means nothing */
+    int result; /* set before it is done */
+    union {
+        struct {
+            uint8_t kind;     /* urd_kind, or one of the above */
+            uint8_t owns_arg; /* arg was allocated with the job and goes with it */
+            uint8_t compact;  /* it becomes a compact task; of a fork: means nothing */
+            uint8_t held;     /* it has a handle */
+        };
+        uint32_t odd; /* 0: a task, and nothing of that is to be minded */
+    };
 } urd__job;
 
 /* Of no worker in particular: what workers had too many of, and jobs of other threads. */
@@ -61,20 +67,21 @@ enum { URD__JOBS_CACHED_MAX = 4 };
 enum { URD__JOBS_CACHED_MAX = 2048 };
 #endif
 
+/* From a cache that is not empty; not cleared. */
+static inline urd__job *urd__job_take(urd__job_cache *cache)
+{
+    urd__job *job = cache->first;
+    cache->first = job->next;
+    cache->count--;
+    return job;
+}
+
 /* cache NULL: a thread without one.  NULL: no memory. */
 static inline urd__job *urd__job_new(urd__job_cache *cache)
 {
-    urd__job *job;
-    if (__builtin_expect(!cache || !cache->first, 0)) {
-        job = urd__job_refill(cache);
-        if (!job)
-            return NULL;
-    } else {
-        job = cache->first;
-        cache->first = job->next;
-        cache->count--;
-    }
-    *job = (urd__job){0};
+    urd__job *job = cache && cache->first ? urd__job_take(cache) : urd__job_refill(cache);
+    if (job)
+        *job = (urd__job){0};
     return job;
 }
 

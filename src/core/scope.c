@@ -237,17 +237,50 @@ static inline urd__job *next_unstarted(urd__worker *worker, urd_scope *s)
     return NULL;
 }
 
+/* urd__job_run() of what nearly all are: a task of this scope, which is the innermost of `self`
+ * already and counts on this worker, run by a join in another job. */
+static inline void run_plain(urd__task *self, urd__worker *worker, urd_scope *s, urd__job *job)
+{
+    urd__job *outer = self->job;
+    job->next = outer;
+    self->job = job;
+    int rc = job->fn(job->arg);
+    if (__builtin_expect(self->values != NULL, 0))
+        urd__job_values_destroy(self);
+    bool odd_end = rc != 0 || self->scope != s || !urd__worker_self;
+    if (__builtin_expect(odd_end, 0))
+        urd__task_check_end(self, s, rc);
+    self->job = outer;
+    if (__builtin_expect(odd_end, 0)) {
+        urd__job_settle(job, rc);
+    } else {
+        urd__job_free(&worker->jobs, job);
+    }
+    s->local--;
+}
+
+/* One look at `local` mostly tells, which no other worker writes; the end is told by both. */
+static inline bool any_unended(const urd_scope *s)
+{
+    return s->local != 0 || urd__load_acq(&s->pending) != 0; /* pairs with E1 */
+}
+
 __attribute__((noinline)) void urd__scope_run_unstarted(urd__task *self, urd_scope *s)
 {
     urd__worker *worker = self->worker;
     if (!worker || self->compact || !has_room(self))
         return;
     unsigned locks = self->locks;
-    while (unended(s) != 0) {
+    /* set before the first job */
+    bool plain = self->job && !(urd__load_rlx(&s->flags) & URD__SCOPE_LIMIT);
+    while (any_unended(s)) {
         urd__job *job = next_unstarted(worker, s);
         if (!job)
             return;
-        urd__job_run(self, job);
+        if (__builtin_expect(plain && !job->odd, 1))
+            run_plain(self, worker, s, job);
+        else
+            urd__job_run(self, job);
         urd__task_check_locks(self, locks, "a job that its join ran");
     }
 }

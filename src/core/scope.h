@@ -125,7 +125,7 @@ static inline void urd__job_done(urd__job *job, int rc)
 {
     urd_scope *s = job->scope;
     bool outside = job->kind == URD_PROCESS;
-    if (__builtin_expect(rc < 0 || job->handle, 0))
+    if (__builtin_expect(rc < 0 || job->held, 0))
         urd__job_settle(job, rc);
     else
         urd__job_free(urd__worker_self ? &urd__worker_self->jobs : NULL, job);
@@ -150,11 +150,11 @@ __attribute__((always_inline)) static inline void urd__job_run(urd__task *self, 
 {
     urd__job *outer_job = self->job;
     urd_scope *outer_scope = self->scope;
-    urd_scope *scope = job->handle ? &job->handle->scope : job->scope;
+    urd_scope *scope = job->held ? &job->handle->scope : job->scope;
     job->next = outer_job; /* for reports: what this stack runs besides */
     self->job = job;
     self->scope = scope;
-    if (__builtin_expect(job->handle != NULL, 0))
+    if (__builtin_expect(job->held, 0))
         urd__hold_begin(job, self);
     int rc = job->fn(job->arg);
     if (__builtin_expect(self->values != NULL, 0))
