@@ -24,24 +24,26 @@ typedef struct urd_scope {
     struct urd__task *owner;   /* atomic: who opened it and closes it */
     const char *where;         /* set once by open */
     struct urd__worker *home;  /* set once by open: the owner's worker, or NULL */
-    int64_t local;             /* of the home worker's thread: jobs started less ended there */
-    bool shared;               /* of that thread, too: the owner waits, all count in `pending` */
-    int64_t pending;           /* atomic: jobs started less ended elsewhere, and a bit while the
-                                  owner waits */
-    int cause;                 /* atomic: 0, or the first -errno */
-    unsigned flags;            /* atomic: shield, keep_going, limit */
     uint64_t checked;          /* atomic: cancel epoch at which `parent` was last seen sound */
+    unsigned flags;            /* atomic: shield, keep_going, limit */
+    int cause;                 /* atomic: 0, or the first -errno */
     int published;             /* atomic, written under the parent's lock: in its `inner` */
-    int lock;                  /* guards what follows */
-    int limit;                 /* under lock; 0: none */
-    int running;               /* under lock, with a limit: jobs started and not ended */
+    int lock;                  /* guards what it says of below */
     struct urd__link inner;    /* under lock: members that a cancel may have to wake */
     struct urd__member member; /* under the parent's lock */
     struct urd__link limited;  /* under lock: who waits to start a job */
-    struct urd__job *failed;   /* under lock: jobs that ended with an error, in that order */
+    int limit;                 /* under lock; 0: none */
+    int running;               /* under lock, with a limit: jobs started and not ended */
+    /* A line of memory, and one each for those above and for `pending`: each job that ends is
+     * counted, and all look at those above. */
+    int64_t local;           /* of the home worker's thread: jobs started less ended there */
+    bool shared;             /* of that thread, too: the owner waits, all count in `pending` */
+    struct urd__job *failed; /* under lock: jobs that ended with an error, in that order */
     struct urd__job *failed_tail;
     struct urd_job *held;    /* under lock: jobs held by hand */
     struct urd__timer timer; /* the deadline */
+    int64_t pending;         /* atomic: jobs started less ended elsewhere, and a bit while the
+                                owner waits */
     long reserved[2];
 } urd_scope;
 

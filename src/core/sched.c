@@ -26,7 +26,8 @@
 enum {
     STEAL_COST = 3000 /* ns */,
     MOVE_COST = 100 /* ns */,
-    STEAL_PAUSE = 20000 /* ns */
+    STEAL_PAUSE = 20000 /* ns */,
+    STEAL_PAUSE_MAX = 160000 /* ns */
 };
 
 /* How long a job that is alone is left to its worker. */
@@ -301,7 +302,8 @@ int urd_yield(void)
 /*
  * A theft costs the fence in every thread (deque.c), and a job that moves some cache misses on both
  * sides, about as much as 100 ns of work.  Who finds that the jobs of its last theft were smaller
- * than that leaves the others alone for a while, about as long as it takes to wake a sleeping core.
+ * than that leaves the others alone for a while, about as long as it takes to wake a sleeping core;
+ * and for longer each time that it finds so again.
  */
 bool urd__worker_may_steal(urd__worker *self)
 {
@@ -309,8 +311,10 @@ bool urd__worker_may_steal(urd__worker *self)
         return true;
     int64_t now = urd__os_now();
     if (self->looted_at) {
-        if (now - self->looted_at < STEAL_COST + (int64_t)self->looted * MOVE_COST)
-            self->steal_after = now + STEAL_PAUSE;
+        bool small = now - self->looted_at < STEAL_COST + (int64_t)self->looted * MOVE_COST;
+        int64_t longer = self->steal_pause ? self->steal_pause * 2 : STEAL_PAUSE;
+        self->steal_pause = !small ? 0 : longer < STEAL_PAUSE_MAX ? longer : STEAL_PAUSE_MAX;
+        self->steal_after = now + self->steal_pause;
         self->looted_at = 0;
     }
     return now >= self->steal_after;

@@ -34,6 +34,7 @@ typedef struct urd__worker {
     struct urd__poller *poller; /* of the layer io; NULL: nothing waited for I/O here yet */
     int looted;                 /* jobs of the last theft */
     int64_t looted_at, steal_after; /* times: it was then; the next one is not before */
+    int64_t steal_pause;            /* the last one, for jobs that were too small; 0: none */
     int64_t lone, lone_since;       /* a job that is left alone for a moment: its number, and when
                                        it was seen first */
     unsigned lone_of;               /* and whose it is */
