@@ -1,13 +1,27 @@
 /*
- * chan.h - channels between tasks and threads.
+ * chan.h - channels between tasks, threads and processes.
  *
  * SPDX-License-Identifier: MIT
  *
- * A queue of values of one size, between tasks and threads of one process.  Caller-allocated.
+ * A queue of values of one size, between tasks and threads of one process; where both it and its
+ * ring lie in memory from urd_shared_alloc(), also between processes, see below.  Caller-allocated.
  * With no slots a send meets a receive (rendezvous); with a ring it is bounded: by a number of
  * values, or by bytes where they are messages of any size.  A sent value is copied straight into a
  * waiting receiver.  First come, first served; what lies in the ring leaves in the order in which
  * it came, or newest first, or by priority.
+ *
+ * Between processes, of which any may be killed at any moment:
+ *
+ *   - The calls are the same, with what urd_chan_init() makes; there are slots, and no select.
+ *   - A value is sent wholly or not at all, and received by one process or by none.  What was sent
+ *     stays when its sender dies.  What a receiver died with is gone: urd_chan_done() says how far
+ *     it came.
+ *   - No order is kept among those who wait.
+ *   - Who would have to wait for processes that have all ended gets -EOWNERDEAD instead, if one of
+ *     them was killed, or exited before its job returned: of the last four to send no more values
+ *     can come, or of the last four to receive nobody makes room.  So does each until another
+ *     process sends, or receives; or the channel is closed; or urd_chan_repair() was called.  A
+ *     process that has not yet sent, or received, is not known.
  */
 #ifndef URD_CHAN_H
 #define URD_CHAN_H
@@ -31,6 +45,7 @@ typedef struct urd_chan {
     size_t used;        /* bytes of the ring, of one bounded by bytes */
     bool closed;
     long reserved[1];
+    uint64_t between[8]; /* of one between processes, as all from `head`: see between.c */
 } urd_chan;
 
 /* ring: room for slots * elem_bytes bytes, owned by the caller; NULL with slots 0. */
@@ -70,18 +85,19 @@ typedef struct urd_message {
     size_t size;
 } urd_message;
 
-/* Nobody may wait in it; aborts otherwise. */
+/* Nobody may wait in it; aborts otherwise, but between processes, where that is not noticed. */
 void urd_chan_fini(urd_chan *c);
 
 /*
  * Send the value at v, or receive into v; wait while there is no room, or nothing to receive.
  * 0; -EPIPE the channel is closed (receivers first get what was sent before); -ECANCELED; of one
- * bounded by bytes -EMSGSIZE, see above.
+ * bounded by bytes -EMSGSIZE, and between processes -EOWNERDEAD, see above.
  */
 int urd_chan_send(urd_chan *c, const void *v) URD_MUST_USE;
 int urd_chan_recv(urd_chan *c, void *v) URD_MUST_USE;
 
-/* The same without waiting: -EAGAIN instead.  No cancel point. */
+/* The same without waiting: -EAGAIN instead, between processes also where another one is at it.
+ * No cancel point. */
 int urd_chan_trysend(urd_chan *c, const void *v) URD_MUST_USE;
 int urd_chan_tryrecv(urd_chan *c, void *v) URD_MUST_USE;
 
@@ -90,6 +106,9 @@ void urd_chan_close(urd_chan *c);
 
 /* The same, and what is in the ring is dropped: how many values.  They count as done. */
 size_t urd_chan_close_now(urd_chan *c);
+
+/* Between processes: forget who died.  Sends and receives wait again for who will come. */
+void urd_chan_repair(urd_chan *c);
 
 /*
  * For work to be done: who has received a value says so when he has dealt with it, and join waits
@@ -105,7 +124,7 @@ size_t urd_chan_depth(urd_chan *c);
 /* The state of one moment.  Takes as long as there are waiters. */
 typedef struct urd_chan_counts {
     size_t depth;              /* values in the ring */
-    size_t senders, receivers; /* that wait */
+    size_t senders, receivers; /* that wait; between processes 1 if any do */
     uint64_t sent;             /* values so far */
     uint64_t unfinished;       /* of those, without urd_chan_done */
     size_t bytes;              /* of the ring that messages take, of one bounded by bytes; else 0 */

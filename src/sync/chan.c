@@ -14,7 +14,8 @@
  * rendezvous.  A value goes from the sender's memory into the waiting receiver's, once; when the
  * ring is full and a receiver takes its next value, the first waiting sender's moves into the
  * place.  In which order values leave the ring is for order.c to say, where it is not the common
- * one; a channel bounded by bytes has its walk in bytes.c.
+ * one; a channel bounded by bytes has its walk in bytes.c, and one in memory that processes share
+ * in between.c, to which none of this applies.
  */
 #include "sync/chan.h"
 
@@ -24,22 +25,46 @@
 #include "base/check.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "core/peer.h"
 #include "core/wait.h"
+#include "sync/between.h"
 
 void urd__chan_setup(urd_chan *c, size_t elem_bytes, void *ring, size_t slots, const char *call)
 {
     if (slots > 0 && !ring)
         urd__die("%s: %zu slots and no ring", call, slots);
+    if (urd__is_shared(c))
+        urd__die("%s: between processes a channel is first in, first out", call);
     *c = (urd_chan){.elem_bytes = elem_bytes, .ring = ring, .slots = slots};
+}
+
+static void init_between(urd_chan *c, size_t elem_bytes, unsigned char *ring, size_t slots)
+{
+    if (slots == 0)
+        urd__die("urd_chan_init: between processes there is no rendezvous, a channel needs slots");
+    if (!urd__is_shared(ring) || !urd__is_shared(ring + slots * elem_bytes - 1))
+        urd__die("urd_chan_init: the ring of a channel between processes must be in shared memory");
+    *c = (urd_chan){.elem_bytes = elem_bytes, .ring = ring, .slots = slots};
+    urd__between_init(c);
 }
 
 void urd_chan_init(urd_chan *c, size_t elem_bytes, void *ring, size_t slots)
 {
-    urd__chan_setup(c, elem_bytes, ring, slots, "urd_chan_init");
+    if (urd__is_shared(c))
+        init_between(c, elem_bytes, ring, slots);
+    else
+        urd__chan_setup(c, elem_bytes, ring, slots, "urd_chan_init");
+}
+
+static bool is_between(const urd_chan *c)
+{
+    return __builtin_expect(c->order == URD__BETWEEN, 0); /* set once */
 }
 
 void urd_chan_fini(urd_chan *c)
 {
+    if (is_between(c))
+        return;
     urd__lock(&c->lock);
     bool waiting = !urd__list_empty(&c->senders) || !urd__list_empty(&c->receivers) ||
                    !urd__list_empty(&c->joiners);
@@ -152,6 +177,14 @@ __attribute__((noinline)) static int wait_compact(urd_chan *c, void *v, bool sen
     return rc ? rc : waiter.result;
 }
 
+/* Of the channels that have a walk of their own. */
+__attribute__((noinline)) static int transfer_apart(urd_chan *c, void *v, bool send,
+                                                    urd__task *waits)
+{
+    return is_between(c) ? urd__between_transfer(c, send, v, waits != NULL)
+                         : urd__bytes_transfer(c, send, v, waits);
+}
+
 /* v is read when sending, written when receiving.  Written once for all four calls, and compiled
  * for each. */
 __attribute__((always_inline)) static inline int transfer(urd_chan *c, void *v, bool send,
@@ -161,8 +194,8 @@ __attribute__((always_inline)) static inline int transfer(urd_chan *c, void *v, 
     int rc = wait ? urd__wait_enter(self) : 0;
     if (rc)
         return rc;
-    if (__builtin_expect(c->order == URD__BYTES, 0))
-        return urd__bytes_transfer(c, send, v, self);
+    if (__builtin_expect(c->order >= URD__BYTES, 0))
+        return transfer_apart(c, v, send, self);
     urd__lock(&c->lock);
     rc = send ? try_send(c, v, &wake) : try_recv(c, v, &wake);
     if (wait && rc == -EAGAIN) {
@@ -229,27 +262,42 @@ static size_t close_channel(urd_chan *c, bool drop)
 
 void urd_chan_close(urd_chan *c)
 {
-    close_channel(c, false);
+    if (is_between(c))
+        urd__between_close(c, false);
+    else
+        close_channel(c, false);
 }
 
 size_t urd_chan_close_now(urd_chan *c)
 {
-    return close_channel(c, true);
+    return is_between(c) ? urd__between_close(c, true) : close_channel(c, true);
 }
 
-void urd_chan_done(urd_chan *c)
+void urd_chan_repair(urd_chan *c)
+{
+    if (is_between(c))
+        urd__between_repair(c);
+}
+
+/* False: more often than values were sent. */
+static bool count_done(urd_chan *c)
 {
     urd__link woken = {0};
     urd__lock(&c->lock);
-    bool too_many = c->done == c->sent;
-    if (!too_many) {
+    bool counts = c->done != c->sent;
+    if (counts) {
         c->done++;
         release_joiners(c, &woken);
     }
     urd__unlock(&c->lock);
-    if (too_many)
-        urd__die("urd_chan_done more often than values were sent");
     urd__wait_ready_all(&woken);
+    return counts;
+}
+
+void urd_chan_done(urd_chan *c)
+{
+    if (!(is_between(c) ? urd__between_done(c) : count_done(c)))
+        urd__die("urd_chan_done more often than values were sent");
 }
 
 int urd_chan_join(urd_chan *c)
@@ -258,6 +306,8 @@ int urd_chan_join(urd_chan *c)
     int rc = urd__wait_enter(self);
     if (rc)
         return rc;
+    if (is_between(c))
+        return urd__between_join(c);
     urd__lock(&c->lock);
     if (c->done == c->sent) {
         urd__unlock(&c->lock);
@@ -271,6 +321,11 @@ int urd_chan_join(urd_chan *c)
 
 size_t urd_chan_depth(urd_chan *c)
 {
+    if (is_between(c)) {
+        urd_chan_counts counts;
+        urd__between_stats(c, &counts);
+        return counts.depth;
+    }
     urd__lock(&c->lock);
     size_t count = c->count;
     urd__unlock(&c->lock);
@@ -287,6 +342,10 @@ static size_t length(const urd__link *list)
 
 void urd_chan_stats(urd_chan *c, urd_chan_counts *out)
 {
+    if (is_between(c)) {
+        urd__between_stats(c, out);
+        return;
+    }
     urd__lock(&c->lock);
     *out = (urd_chan_counts){.depth = c->count,
                              .senders = length(&c->senders),

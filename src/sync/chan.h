@@ -10,7 +10,7 @@
 
 #include "core/task.h"
 
-enum { URD__FIFO, URD__LIFO, URD__PRIORITY, URD__BYTES };
+enum { URD__FIFO, URD__LIFO, URD__PRIORITY, URD__BYTES, URD__BETWEEN };
 
 /* Aborts in the name of `call` where there are slots and no ring. */
 void urd__chan_setup(urd_chan *c, size_t elem_bytes, void *ring, size_t slots, const char *call);

@@ -214,6 +214,37 @@ void urd__robust_unlock(urd_mutex *m, const urd__mutex_use *use)
     give_back(&m->lock, now);
 }
 
+/* ---- A word alone ---------------------------------------------------------------------------- */
+
+static int gripped(int *lock, int rc)
+{
+    if (rc == -EOWNERDEAD) {
+        urd__and_ar(lock, ~BROKEN);
+        rc = 0;
+    }
+    return rc;
+}
+
+int urd__robust_grip(int *lock, const void *on)
+{
+    if (take_free(lock))
+        return 0;
+    urd__task *self = urd__task_self();
+    int rc = urd__wait_enter(self);
+    return rc ? rc : gripped(lock, wait_for_turn(lock, NULL, on, self->scope));
+}
+
+bool urd__robust_trygrip(int *lock)
+{
+    int now;
+    return gripped(lock, take(lock, 0, &now)) == 0;
+}
+
+void urd__robust_ungrip(int *lock)
+{
+    give_back(lock, urd__load_rlx(lock)); /* own stores alone can make it the process's */
+}
+
 /* ---- After a death --------------------------------------------------------------------------- */
 
 static void check_held(const urd_mutex *m, const char *call)

@@ -19,6 +19,14 @@ int urd__robust_lock_always(urd_mutex *m, urd__task *self);
 
 void urd__robust_unlock(urd_mutex *m, const urd__mutex_use *use);
 
+/*
+ * The same with a word alone; all-zero: free.  What it guards is whole at every instruction, so who
+ * takes it from the dead is not told.  It is held by the process: any of its jobs may give it back.
+ */
+int urd__robust_grip(int *lock, const void *on); /* 0, -ECANCELED */
+bool urd__robust_trygrip(int *lock);
+void urd__robust_ungrip(int *lock);
+
 /* Who of this process holds it; NULL: nobody of it. */
 urd__task *urd__robust_owner(const urd_mutex *m);
 

@@ -412,6 +412,10 @@ static arms arms_of(urd_op *ops, int n, const char *call)
         if (ops[i].kind == URD_OP_EVENT && urd__is_shared(ops[i].event))
             urd__die("%s: arm %d is an event between processes, which no select can wait for", call,
                      i);
+        if ((ops[i].kind == URD_OP_SEND || ops[i].kind == URD_OP_RECV) &&
+            ops[i].chan->order == URD__BETWEEN)
+            urd__die("%s: arm %d is a channel between processes, which no select can wait for",
+                     call, i);
         for (int j = 0; ops[i].kind == URD_OP_NEXT && j < i; j++)
             if (ops[j].kind == URD_OP_NEXT && ops[j].subscriber == ops[i].subscriber)
                 urd__die("%s: arms %d and %d are the same subscriber's", call, j, i);

@@ -8,6 +8,8 @@
  */
 #include "model_core.h"
 
+#include "model_chan.h"
+
 #include "core/sleep.c"
 #include "io/arm.c"
 #include "io/fd.c"

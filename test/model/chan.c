@@ -8,6 +8,8 @@
  */
 #include "model_core.h"
 
+#include "model_chan.h"
+
 #include "sync/bytes.c"
 #include "sync/chan.c"
 #include "sync/order.c"

@@ -9,6 +9,8 @@
  */
 #include "model_core.h"
 
+#include "model_chan.h"
+
 #include "core/sleep.c"
 #include "sync/bytes.c"
 #include "sync/chan.c"
