@@ -4,8 +4,9 @@
  * SPDX-License-Identifier: MIT
  *
  * Each worker has a timer of the kernel kill it some 50 us to 3 ms after its start, wherever it is
- * then: inside a job, the shared allocator, a mutex between processes, or the pool's ring.  Its
- * jobs do nothing but go in and out of these.  It is replaced, URD_STRESS_KILLS (150) times.
+ * then: inside a job, the shared allocator, a mutex, semaphore or channel between processes, or the
+ * pool's ring.  Its jobs do nothing but go in and out of these.  It is replaced, URD_STRESS_KILLS
+ * (150) times; and who replaces it first looks whether what the dead left is whole.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,13 +19,22 @@
 #include "test.h"
 #include "unit/forks.h"
 
-enum { WORKERS = 3, JOBS = 400, BYTES_MAX = 600 };
+enum { WORKERS = 3, JOBS = 400, BYTES_MAX = 600, SLOTS = 5 };
+static const long PERMITS = 1000000000; /* each death may take one along */
+
+typedef struct item {
+    uint64_t seed;
+    unsigned char bytes[100];
+} item;
 
 /* In shared memory. */
 typedef struct common {
     urd_mutex mutex;
     long a, b;    /* under mutex: equal when it is free, but after a death */
     long workers; /* atomic: that were started */
+    urd_sem sem;
+    urd_chan chan;
+    item ring[SLOTS];
 } common;
 
 typedef struct message {
@@ -65,15 +75,6 @@ static bool is_filled(const unsigned char *bytes, size_t n, uint64_t seed)
 
 /* ---- In the worker --------------------------------------------------------------------------- */
 
-static int begin(void *arg)
-{
-    shared = arg;
-    uint64_t number = (uint64_t)urd__add_ar(&shared->workers, 1);
-    struct itimerval life = {.it_value.tv_usec = 50 + (long)(mix(number) % 3000)};
-    signal(SIGALRM, SIG_DFL);
-    return setitimer(ITIMER_REAL, &life, NULL);
-}
-
 static int in_the_allocator(uint64_t seed)
 {
     size_t bytes = 1 + seed % 200;
@@ -105,6 +106,48 @@ static int in_the_mutex(void)
     return equal ? 0 : -EILSEQ;
 }
 
+/* Never waits: nobody may be left to send, or to receive. */
+static int in_the_channel(uint64_t seed)
+{
+    item it = {.seed = seed};
+    fill(it.bytes, sizeof it.bytes, seed);
+    int rc = urd_chan_trysend(&shared->chan, &it);
+    if (rc == 0 || rc == -EAGAIN || rc == -EOWNERDEAD)
+        rc = urd_chan_tryrecv(&shared->chan, &it);
+    if (rc)
+        return rc == -EAGAIN || rc == -EOWNERDEAD ? 0 : rc;
+    return is_filled(it.bytes, sizeof it.bytes, it.seed) ? 0 : -EBADMSG;
+}
+
+static int in_the_semaphore(void)
+{
+    int rc = urd_sem_acquire(&shared->sem);
+    if (rc == 0)
+        urd_sem_release(&shared->sem, 1);
+    return rc;
+}
+
+/* Of what processes share, whoever died in it. */
+static bool is_whole(common *c)
+{
+    long free = urd_sem_permits(&c->sem), deaths_most = urd__load_acq(&c->workers);
+    urd_chan_counts counts;
+    urd_chan_stats(&c->chan, &counts);
+    return free <= PERMITS && free >= PERMITS - deaths_most && counts.depth <= SLOTS &&
+           counts.depth <= counts.sent;
+}
+
+static int begin(void *arg)
+{
+    shared = arg;
+    uint64_t number = (uint64_t)urd__add_ar(&shared->workers, 1);
+    struct itimerval life = {.it_value.tv_usec = 50 + (long)(mix(number) % 3000)};
+    if (!is_whole(shared) || in_the_mutex() || in_the_channel(number))
+        return -EILSEQ;
+    signal(SIGALRM, SIG_DFL);
+    return setitimer(ITIMER_REAL, &life, NULL);
+}
+
 /* The size goes with the seed, since `size` was 0 when this process was made. */
 static int answer(const void *question, void *reply)
 {
@@ -116,6 +159,10 @@ static int answer(const void *question, void *reply)
     int rc = in_the_allocator(q->seed);
     if (rc == 0)
         rc = in_the_mutex();
+    if (rc == 0)
+        rc = in_the_semaphore();
+    if (rc == 0)
+        rc = in_the_channel(q->seed);
     r->seed = q->seed + 1;
     fill(r->bytes, n, r->seed);
     return rc;
@@ -143,6 +190,15 @@ static size_t message_bytes(void)
     return sizeof(uint64_t) + size;
 }
 
+static common *new_common(void)
+{
+    common *c = urd_shared_alloc(sizeof *c);
+    CHECK(c != NULL);
+    urd_sem_init(&c->sem, PERMITS, 0);
+    urd_chan_init(&c->chan, sizeof(item), c->ring, SLOTS);
+    return c;
+}
+
 static urd_pool *open_pool(common *c, int kills, int retries)
 {
     urd_pool *p;
@@ -168,13 +224,17 @@ static void close_pool(urd_pool *p, common *c)
     int rc = urd_mutex_lock(&c->mutex);
     CHECK(rc == -EOWNERDEAD || (rc == 0 && c->a == c->b));
     urd_mutex_unlock(&c->mutex);
+    CHECK(is_whole(c));
+    for (item it; urd_chan_tryrecv(&c->chan, &it) == 0;)
+        CHECK(is_filled(it.bytes, sizeof it.bytes, it.seed));
+    CHECK_EQ(urd_chan_depth(&c->chan), 0);
     urd_shared_free(c);
 }
 
 static int repeat_until_killed(void *arg)
 {
     int kills = *(int *)arg;
-    common *c = urd_shared_alloc(sizeof *c);
+    common *c = new_common();
     urd_pool *p = open_pool(c, kills, INT32_MAX);
     uint64_t round = 0;
     for (; deaths_of(p) < (size_t)kills; round++) {
@@ -199,7 +259,7 @@ static int submit_until_killed(void *arg)
 {
     int kills = *(int *)arg;
     size_t lost = 0;
-    common *c = urd_shared_alloc(sizeof *c);
+    common *c = new_common();
     urd_pool *p = open_pool(c, kills, 0);
     for (uint64_t round = 0; deaths_of(p) < (size_t)kills; round++) {
         static urd_pool_job jobs[JOBS];
