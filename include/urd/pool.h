@@ -40,13 +40,17 @@ typedef struct urd_pool_options {
                           it twice does no harm; 0: it fails at once */
     int restarts_max; /* more deaths than this within restart_duration break the pool: what is not
                           done fails with -ECHILD; 0: 10 */
+    int workers_min;  /* begin with so many; more are started, up to `workers`, when a job comes and
+                         nobody is free; 0: all of them, at once and for good */
     urd_time restart_duration; /* 0: 5 s */
-    long reserved[6];          /* zero */
+    urd_time idle_duration;    /* a worker above workers_min ends when it has had nothing to do for
+                                  so long; 0: 10 s */
+    long reserved[5];          /* zero */
 } urd_pool_options;
 
 /*
  * Start `workers` of the kind; 0: as many as the runtime has.  o NULL: defaults.  Never blocks.
- * 0; -EINVAL unknown kind, negative number, or a `begin` that processes do not know; -ENOMEM;
+ * 0; -EINVAL unknown kind, a number out of range, or a `begin` that processes do not know; -ENOMEM;
  * -ENOTSUP processes were configured away; or why no worker could be started.  *p is NULL then.
  */
 int urd_pool_open(urd_pool **p, urd_kind kind, int workers, const urd_pool_options *o) URD_MUST_USE;

@@ -175,9 +175,9 @@ void urd__os_futex_wake(const int *word, int count)
     futex_wake(word, count, FUTEX_PRIVATE_FLAG);
 }
 
-void urd__os_futex_wait_shared(const int *word, int value)
+void urd__os_futex_wait_shared(const int *word, int value, int64_t until)
 {
-    futex_wait(word, value, INT64_MAX, 0);
+    futex_wait(word, value, until, 0);
 }
 
 void urd__os_futex_wake_shared(const int *word, int count)

@@ -55,7 +55,7 @@ void urd__os_futex_wait(const int *word, int value, int64_t until);
 void urd__os_futex_wake(const int *word, int count);
 
 /* The same for words in memory that processes share. */
-void urd__os_futex_wait_shared(const int *word, int value);
+void urd__os_futex_wait_shared(const int *word, int value, int64_t until);
 void urd__os_futex_wake_shared(const int *word, int count);
 
 /* Wait while each of them is what it is said to be.  0: one is not, or was woken, or a signal came;

@@ -36,13 +36,21 @@ static urd__job *new_job(urd__worker *worker, urd_scope *s, const urd__go_args *
     return job;
 }
 
+static int make_room(urd_scope *s, bool ours)
+{
+    if (!ours)
+        return urd__scope_admit(s);
+    urd__scope_take_place(s);
+    return 0;
+}
+
 /* Count the job in, waiting for room under a limit. */
-static int count_in(urd__worker *worker, urd_scope *s, urd__job *job, bool ordinary)
+static int count_in(urd__worker *worker, urd_scope *s, urd__job *job, bool ours)
 {
     unsigned flags = urd__load_rlx(&s->flags); /* these two are set before the first job */
     if (__builtin_expect(flags & (URD__SCOPE_LIMIT | URD__SCOPE_COMPACT), 0)) {
-        job->compact = (flags & URD__SCOPE_COMPACT) && !ordinary;
-        int rc = flags & URD__SCOPE_LIMIT ? urd__scope_admit(s) : 0;
+        job->compact = (flags & URD__SCOPE_COMPACT) && !ours;
+        int rc = flags & URD__SCOPE_LIMIT ? make_room(s, ours) : 0;
         if (rc)
             return rc;
     }
@@ -64,10 +72,10 @@ static int hand_over(urd__worker *worker, urd__job *job, const urd__go_args *arg
     }
 }
 
-/* As a job that failed at once: counted off, and kept as an error. */
-__attribute__((noinline)) static int not_taken(urd__job *job, int rc)
+/* As a job that failed at once: counted off, and kept as an error unless it was optional. */
+__attribute__((noinline)) static int not_taken(urd__job *job, int rc, bool optional)
 {
-    urd__job_done(job, rc);
+    urd__job_done(job, optional ? 0 : rc);
     return rc;
 }
 
@@ -80,17 +88,17 @@ int urd__go(urd_scope *s, const urd__go_args *args)
     if (!job) {
         if (args->owns_arg)
             urd__os_free(args->arg);
-        return start_failed(s, -ENOMEM);
+        return args->optional ? -ENOMEM : start_failed(s, -ENOMEM);
     }
     if (args->refused && args->kind == URD_TASK)
         job->refused = args->refused;
-    int rc = count_in(worker, s, job, args->ordinary);
+    int rc = count_in(worker, s, job, args->ours);
     if (__builtin_expect(rc, 0)) {
         urd__job_free(worker ? &worker->jobs : NULL, job);
         return start_failed(s, rc);
     }
     rc = hand_over(worker, job, args);
-    return __builtin_expect(rc, 0) ? not_taken(job, rc) : 0;
+    return __builtin_expect(rc, 0) ? not_taken(job, rc, args->optional) : 0;
 }
 
 /* What nearly all are: a task, started by the scope's owner, in a scope without a limit, from a
@@ -117,7 +125,7 @@ int urd_go_at(urd_scope *s, urd_fn *fn, void *arg, const char *where)
     job->odd = 0;
     s->local++;
     int rc = urd__worker_offer(worker, job);
-    return __builtin_expect(rc, 0) ? not_taken(job, rc) : 0;
+    return __builtin_expect(rc, 0) ? not_taken(job, rc, false) : 0;
 }
 
 int urd_go_copy_at(urd_scope *s, urd_fn *fn, const void *arg, size_t size, const char *where)

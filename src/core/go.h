@@ -17,7 +17,9 @@ typedef struct urd__go_args {
     const char *where;
     urd_job *handle; /* or NULL */
     urd_time grace_duration;
-    bool ordinary; /* has a stack of its own also where the scope's tasks are compact */
+    bool ours;     /* no job of the user's: it has a stack of its own also where the scope's tasks
+                      are compact, and its start does not wait where the scope has a limit */
+    bool optional; /* that it could not be started is no error of the scope */
     void (*refused)(void *arg); /* of a task; called instead of fn, on no task, where there was no
                                    memory for its stack: it has then failed with that; or NULL */
 } urd__go_args;

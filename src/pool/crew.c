@@ -6,6 +6,10 @@
  * A worker takes hold of the first job that has elements left, then draws them one at a time by
  * one atomic addition, without the lock, until there are none: so that no element waits behind
  * another while a worker is free, and a small one costs little.
+ *
+ * Who waits for a job lies in `idle`, the last to come first: so in a pool that may shrink those at
+ * the end have long had nothing to do.  One that leaves says so under the lock at which it saw no
+ * job in the queue; a job that comes later finds it gone, and starts another.
  */
 #include <errno.h>
 
@@ -21,11 +25,6 @@ static int knows(urd_pool_fn *fn)
 {
     (void)fn;
     return 0;
-}
-
-static void nothing(urd_pool *p)
-{
-    (void)p;
 }
 
 /* A long row of elements must not keep others from the worker, nor a deadline from passing. */
@@ -70,10 +69,46 @@ static void work_on(urd_pool *p, urd_pool_job *job)
     urd__pool_wake(&woken);
 }
 
+/* Which of the tasks is self?  Under lock; NULL is a place that is free. */
+static urd__task **place_of(urd_pool *p, const urd__task *self)
+{
+    for (unsigned i = 0; i < p->workers; i++)
+        if (p->tasks[i] == self)
+            return &p->tasks[i];
+    return NULL;
+}
+
+/* Under lock: no job finds it any more. */
+static void retire(urd_pool *p, const urd__task *self)
+{
+    *place_of(p, self) = NULL;
+    p->up--;
+}
+
+/* Under lock, which it releases: wait until woken.  0, -ECANCELED, or -ETIMEDOUT. */
+static int rest(urd_pool *p, urd__task *self)
+{
+    urd_time until = URD_FOREVER, now = urd_now();
+    if (p->up > p->workers_min && p->idle_duration < URD_FOREVER - now)
+        until = now + p->idle_duration;
+    urd__waiter waiter = {.task = self};
+    waiter.word = urd__wait_begin(self, self->scope, URD__ON_POOL, p);
+    urd__list_push_head(&p->idle, &waiter.link);
+    urd__unlock(&p->lock);
+    int rc = urd__wait_end_until(self, waiter.word, until);
+    if (rc) {
+        urd__lock(&p->lock);
+        if (urd__list_linked(&waiter.link))
+            urd__list_remove(&waiter.link);
+        urd__unlock(&p->lock);
+    }
+    return rc;
+}
+
 /* The first job with elements left, held; waits for one.  NULL: *rc says why the worker ends. */
 static urd_pool_job *take(urd_pool *p, urd__task *self, int *rc)
 {
-    for (;;) {
+    for (bool idle = false;;) {
         *rc = urd__wait_enter(self);
         if (*rc)
             return NULL;
@@ -86,13 +121,16 @@ static urd_pool_job *take(urd_pool *p, urd__task *self, int *rc)
             urd__unlock(&p->lock);
             return job;
         }
-        if (p->closing || urd__load_acq(&p->cause)) {
+        bool leaves = idle && p->up > p->workers_min;
+        if (leaves)
+            retire(p, self);
+        if (leaves || p->closing || urd__load_acq(&p->cause)) {
             urd__unlock(&p->lock);
             return NULL;
         }
-        urd__waiter waiter = {0};
-        *rc = urd__wait_on(self, &p->idle, &p->lock, &waiter, URD__ON_POOL, p);
-        if (*rc)
+        *rc = rest(p, self);
+        idle = *rc == -ETIMEDOUT;
+        if (*rc && !idle)
             return NULL;
     }
 }
@@ -111,15 +149,6 @@ static int work(urd_pool *p, urd__task *self)
     return rc;
 }
 
-/* Which of the tasks is self?  Under lock; NULL is a place that is free. */
-static urd__task **place_of(urd_pool *p, const urd__task *self)
-{
-    for (unsigned i = 0; i < p->workers; i++)
-        if (p->tasks[i] == self)
-            return &p->tasks[i];
-    return NULL;
-}
-
 static int worker_main(void *arg)
 {
     urd_pool *p = arg;
@@ -131,7 +160,8 @@ static int worker_main(void *arg)
     urd__link woken = {0};
     urd__list_init(&woken);
     urd__lock(&p->lock);
-    *place_of(p, self) = NULL;
+    if (place_of(p, self))
+        retire(p, self);
     if (rc)
         urd__pool_break(p, rc, &woken);
     urd__unlock(&p->lock);
@@ -165,9 +195,32 @@ static void take_back(urd_pool *p, const urd_pool_job *job, urd__link *woken)
     (void)woken; /* what was handed out is running */
 }
 
+/* It was counted as up, and has never begun. */
 static void leave(void *pool)
 {
-    urd__pool_leave(pool);
+    urd_pool *p = pool;
+    urd__lock(&p->lock);
+    p->up--;
+    urd__unlock(&p->lock);
+    urd__pool_leave(p);
+}
+
+/* One more, which is counted as up already. */
+static int start_one(urd_pool *p, bool optional)
+{
+    urd__go_args args = {.kind = p->kind,
+                         .fn = worker_main,
+                         .arg = p,
+                         .where = p->name,
+                         .refused = leave,
+                         .optional = optional};
+    int rc = urd__pool_start(p, &args);
+    if (rc == 0)
+        return 0;
+    urd__lock(&p->lock);
+    p->up--;
+    urd__unlock(&p->lock);
+    return rc;
 }
 
 static int start(urd_pool *p)
@@ -175,14 +228,32 @@ static int start(urd_pool *p)
     p->tasks = urd__os_alloc(p->workers * sizeof(void *));
     if (!p->tasks)
         return -ENOMEM;
-    for (unsigned i = 0; i < p->workers; i++) {
-        urd__go_args args = {
-            .kind = p->kind, .fn = worker_main, .arg = p, .where = p->name, .refused = leave};
-        int rc = urd__pool_start(p, &args);
+    for (unsigned i = 0; i < p->workers_min; i++) {
+        urd__lock(&p->lock);
+        p->up++;
+        urd__unlock(&p->lock);
+        int rc = start_one(p, false);
         if (rc)
             return rc;
     }
     return 0;
+}
+
+/* Should one more not be had, those that are there do it. */
+static void added(urd_pool *p, size_t unserved)
+{
+    for (; unserved > 0 && p->workers_min < p->workers; unserved--) {
+        urd__lock(&p->lock);
+        bool grow = urd__pool_grow(p);
+        urd__unlock(&p->lock);
+        if (!grow || start_one(p, true))
+            return;
+    }
+}
+
+static void nothing(urd_pool *p)
+{
+    (void)p;
 }
 
 static void free_crew(urd_pool *p)
@@ -192,7 +263,7 @@ static void free_crew(urd_pool *p)
 
 const urd__crew urd__crew_inside = {.knows = knows,
                                     .open = start,
-                                    .added = nothing,
+                                    .added = added,
                                     .help = help,
                                     .take_back = take_back,
                                     .stop = nothing,

@@ -336,7 +336,7 @@ void urd_pool_flow_close(urd_pool_flow *f)
     f->wanted = NULL;
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
-    p->crew->added(p); /* there may be room for others now */
+    p->crew->added(p, 0); /* there may be room for others now */
     urd__lock(&p->lock);
     while ((size_t)urd__load_acq(&f->nready) < f->made - f->passed) {
         urd__wait_on_shielded(urd__task_self(), &f->waiters, &p->lock, URD__ON_POOL, p);

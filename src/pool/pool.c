@@ -25,7 +25,7 @@
 #include "core/wait.h"
 
 enum { RESTARTS_USUAL = 10 };
-static const urd_time RESTART_USUAL = 5 * URD_SECOND;
+static const urd_time RESTART_USUAL = 5 * URD_SECOND, IDLE_USUAL = 10 * URD_SECOND;
 
 /* ---- jobs ---- */
 
@@ -116,7 +116,7 @@ void urd__pool_wake(urd__link *woken)
 int urd__pool_start(urd_pool *p, const urd__go_args *args)
 {
     urd__go_args worker = *args;
-    worker.ordinary = true;
+    worker.ours = true;
     urd__lock(&p->lock);
     p->live++;
     urd__unlock(&p->lock);
@@ -150,7 +150,10 @@ static int check_options(urd_kind kind, int workers, const urd_pool_options *o)
 {
     bool known = kind == URD_TASK || kind == URD_THREAD || kind == URD_PROCESS;
     if (!known || workers < 0 || workers > URD__RING_WORKERS_MAX || o->jobs_max < 0 ||
-        o->retries_max < 0 || o->restarts_max < 0 || o->restart_duration < 0)
+        o->retries_max < 0 || o->restarts_max < 0 || o->restart_duration < 0 ||
+        o->workers_min < 0 || o->idle_duration < 0)
+        return -EINVAL;
+    if (o->workers_min > (workers ? workers : (int)urd__rt.nworkers))
         return -EINVAL;
     return kind == URD_PROCESS && !urd__rt.processes ? -ENOTSUP : 0;
 }
@@ -161,6 +164,8 @@ static void fill_in(urd_pool *p, urd_kind kind, int workers, const urd_pool_opti
     p->crew = kind == URD_PROCESS ? &urd__crew_processes : &urd__crew_inside;
     p->kind = kind;
     p->workers = workers ? (unsigned)workers : urd__rt.nworkers;
+    p->workers_min = o->workers_min ? (unsigned)o->workers_min : p->workers;
+    p->idle_duration = o->idle_duration ? o->idle_duration : IDLE_USUAL;
     p->scope = self->scope ? self->scope : &urd__rt.root;
     p->options = *o;
     if (!p->options.restarts_max)
@@ -246,7 +251,7 @@ void urd_pool_get(urd_pool *p, urd_pool_state *out)
         size_t next = urd__load_acq(&job->next);
         out->waiting += next < job->n ? job->n - next : 0;
     }
-    out->workers = (int)p->live;
+    out->workers = (int)p->up;
     out->running = p->running;
     out->ended = p->ended;
     out->died = p->died;
@@ -279,7 +284,7 @@ int urd__pool_give(urd_pool *p, urd_pool_job *job)
         urd__list_push_tail(&woken, &w->link);
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
-    p->crew->added(p);
+    p->crew->added(p, wakes);
     return 0;
 }
 
@@ -340,7 +345,7 @@ int urd_pool_drop(urd_pool_job *j)
     bool dropped = !urd_pool_done(j) && urd__pool_take_back(p, j, -ECANCELED, &woken);
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
-    p->crew->added(p); /* there may be room for others now */
+    p->crew->added(p, 0); /* there may be room for others now */
     return dropped ? 0 : -EBUSY;
 }
 
@@ -362,7 +367,7 @@ static int give_up(urd_pool *p, urd_pool_job *job)
         urd__pool_take_back(p, job, -ECANCELED, &woken);
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
-    p->crew->added(p); /* there may be room for others now */
+    p->crew->added(p, 0); /* there may be room for others now */
     urd__lock(&p->lock);
     if (urd_pool_done(job))
         urd__unlock(&p->lock);

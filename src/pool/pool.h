@@ -18,9 +18,10 @@
 #include "urd.h"
 
 typedef struct urd__crew {
-    int (*knows)(urd_pool_fn *fn); /* 0, or -EINVAL: its workers cannot call it */
-    int (*open)(urd_pool *p);      /* start the workers; an error may leave some */
-    void (*added)(urd_pool *p);    /* a job came */
+    int (*knows)(urd_pool_fn *fn);               /* 0, or -EINVAL: its workers cannot call it */
+    int (*open)(urd_pool *p);                    /* start the workers; an error may leave some */
+    void (*added)(urd_pool *p, size_t unserved); /* a job came, for so many elements of which no
+                                      worker that waits was woken */
     void (*help)(urd_pool *p, urd_pool_job *job, const int *done); /* somebody is about to wait,
                                       for the job or a like one, until `done` is not 0; atomic */
     void (*take_back)(urd_pool *p, const urd_pool_job *job, urd__link *woken); /* under lock: what
@@ -34,7 +35,8 @@ extern const urd__crew urd__crew_inside, urd__crew_processes;
 struct urd_pool {
     const urd__crew *crew; /* these are set once */
     urd_kind kind;
-    unsigned workers;
+    unsigned workers, workers_min;
+    urd_time idle_duration;
     urd_scope *scope;   /* whose jobs the workers are */
     urd__member member; /* of that scope: a cancel of it reaches the pool */
     urd_pool_options options;
@@ -46,6 +48,7 @@ struct urd_pool {
     urd__link closers;           /* who waits in urd_pool_close */
     size_t undone;               /* jobs given and not done */
     unsigned live;               /* workers and helpers that have not left */
+    unsigned up;                 /* workers that have not begun to leave; at most `workers` */
     bool closing;                /* no more jobs come */
     int cause;                   /* atomic: why it ended early, or 0 */
     size_t running, ended, died; /* elements; workers */
@@ -93,9 +96,17 @@ bool urd__pool_take_back(urd_pool *p, urd_pool_job *job, int rc, urd__link *woke
 void urd__pool_break(urd_pool *p, int rc, urd__link *woken);
 
 /* Start a worker, or a helper, in the pool's scope; it calls urd__pool_leave() last.  0, or why it
- * could not be started, which also fails the scope. */
+ * could not be started, which also fails the scope, unless it is `optional`. */
 int urd__pool_start(urd_pool *p, const urd__go_args *args);
 void urd__pool_leave(urd_pool *p);
+
+/* Under lock: may one more worker be started?  Then it is counted as up. */
+static inline bool urd__pool_grow(urd_pool *p)
+{
+    bool room = p->up < p->workers;
+    p->up += room;
+    return room;
+}
 
 /* After the lock: those in `woken` may go on. */
 void urd__pool_wake(urd__link *woken);

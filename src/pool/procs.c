@@ -36,6 +36,7 @@ typedef struct seat {
     urd__ring *ring; /* these are set once */
     unsigned index;
     int jobs_max;
+    int64_t idle_duration; /* INT64_MAX: it does not leave by itself */
     urd_fn *begin, *end;
     void *arg;
     int result; /* of begin or end; set before the process returns */
@@ -44,6 +45,7 @@ typedef struct seat {
 typedef struct keeper {
     urd_pool *pool;
     seat *seat;
+    bool up;         /* under the pool's lock: it runs, and has not decided to leave */
     uint64_t reaped; /* atomic, written under the pool's lock: numbers seen of its ring */
 } keeper;
 
@@ -74,7 +76,7 @@ static int process_main(void *arg)
     if (s->result)
         return s->result;
     int jobs = 0;
-    for (urd__slot *slot; (slot = urd__ring_take(s->ring, s->index)) != NULL;) {
+    for (urd__slot *slot; (slot = urd__ring_take(s->ring, s->index, s->idle_duration)) != NULL;) {
         run_slot(s, slot);
         if (s->jobs_max && ++jobs >= s->jobs_max)
             break;
@@ -84,6 +86,15 @@ static int process_main(void *arg)
 }
 
 /* ---- jobs go out ---- */
+
+static int keep(void *arg);
+
+/* Under lock: another keeper may take the place from now on. */
+static void vacate(keeper *k)
+{
+    k->up = false;
+    k->pool->up--;
+}
 
 static size_t aligned(size_t bytes)
 {
@@ -193,6 +204,61 @@ static void push(urd_pool *p, urd__slot *slot, urd__link *woken)
         urd__ring_push(p->procs->ring, slot);
 }
 
+/* The keeper never began. */
+static void leave(void *arg)
+{
+    keeper *k = arg;
+    urd_pool *p = k->pool;
+    urd__lock(&p->lock);
+    vacate(k);
+    urd__unlock(&p->lock);
+    urd__ring_wake_parent(p->procs->ring);
+    urd__pool_leave(p);
+}
+
+/* Start the keeper, which is counted as up already. */
+static int start_keeper(keeper *k, bool optional)
+{
+    urd_pool *p = k->pool;
+    urd__go_args args = {.kind = URD_TASK,
+                         .fn = keep,
+                         .arg = k,
+                         .where = p->name,
+                         .refused = leave,
+                         .optional = optional};
+    int rc = urd__pool_start(p, &args);
+    if (rc == 0)
+        return 0;
+    urd__lock(&p->lock);
+    vacate(k);
+    urd__unlock(&p->lock);
+    return rc;
+}
+
+/* Under lock: a place that is vacant, counted as up from now on; or NULL. */
+static keeper *occupy(urd_pool *p)
+{
+    if (urd__load_acq(&p->cause) || !urd__pool_grow(p)) /* [cause] */
+        return NULL;
+    keeper *k = p->procs->keepers;
+    while (k->up)
+        k++;
+    k->up = true;
+    return k;
+}
+
+/* Should one more not be had, those that are there do it. */
+static void grow(urd_pool *p, size_t unserved)
+{
+    for (; unserved > 0 && p->workers_min < p->workers; unserved--) {
+        urd__lock(&p->lock);
+        keeper *k = occupy(p);
+        urd__unlock(&p->lock);
+        if (!k || start_keeper(k, true))
+            return;
+    }
+}
+
 static void feed(urd_pool *p)
 {
     urd__slot *slots[AT_ONCE];
@@ -215,9 +281,17 @@ static void feed(urd_pool *p)
                 push(p, slots[i], &woken);
         }
         urd__unlock(&p->lock);
+        size_t unserved = urd__ring_unserved(p->procs->ring);
         urd__ring_wake(p->procs->ring);
         urd__pool_wake(&woken);
+        grow(p, unserved); /* G2 of ring.c */
     }
+}
+
+static void added(urd_pool *p, size_t unserved)
+{
+    (void)unserved; /* the ring knows better */
+    feed(p);
 }
 
 /* ---- ends come in ---- */
@@ -280,7 +354,7 @@ static bool reap(urd_pool *p)
 static bool all_have_left(urd_pool *p)
 {
     urd__lock(&p->lock);
-    bool left = p->procs->kept == 0;
+    bool left = p->up == 0;
     urd__unlock(&p->lock);
     return left;
 }
@@ -388,8 +462,16 @@ static int run_worker(const keeper *k, char *detail, size_t size)
     return rc ? rc : job.result;
 }
 
-/* The worker has ended with rc: is there to be another? */
-static bool may_restart(const keeper *k, int rc)
+/* Under lock: it ended in peace, and nothing is queued for it. */
+static bool may_leave(const keeper *k, int rc)
+{
+    const urd_pool *p = k->pool;
+    return rc == 0 && k->seat->index >= p->workers_min &&
+           urd__ring_is_empty(p->procs->ring); /* L2 of ring.c */
+}
+
+/* The worker has ended with rc: is there to be another?  If not, the place is vacant. */
+static bool may_restart(keeper *k, int rc)
 {
     urd_pool *p = k->pool;
     urd__link woken = {0};
@@ -399,33 +481,26 @@ static bool may_restart(const keeper *k, int rc)
         urd__pool_break(p, k->seat->result, &woken);
     else if (rc && urd__intensity_exceeded(&p->procs->deaths, urd__os_now()))
         urd__pool_break(p, -ECHILD, &woken);
-    bool again = !urd__ring_is_stopping(p->procs->ring);
+    bool again = !urd__ring_is_stopping(p->procs->ring) && !may_leave(k, rc);
+    if (!again)
+        vacate(k); /* L3 */
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
     return again;
 }
 
-static void leave(void *arg)
-{
-    const keeper *k = arg;
-    urd_pool *p = k->pool;
-    urd__lock(&p->lock);
-    p->procs->kept--;
-    urd__unlock(&p->lock);
-    urd__ring_wake_parent(p->procs->ring);
-    urd__pool_leave(p);
-}
-
 static int keep(void *arg)
 {
-    const keeper *k = arg;
+    keeper *k = arg;
+    urd_pool *p = k->pool;
     char detail[sizeof((urd_pool_job *)0)->detail];
     int rc;
     do {
         rc = run_worker(k, detail, sizeof detail);
         reclaim(k, rc, detail);
     } while (may_restart(k, rc));
-    leave(arg);
+    urd__ring_wake_parent(p->procs->ring);
+    urd__pool_leave(p);
     return 0; /* the error is the pool's, which says so at each call, and not the scope's */
 }
 
@@ -473,6 +548,7 @@ static int make(urd_pool *p)
         seats[i] = (seat){.ring = procs->ring,
                           .index = i,
                           .jobs_max = p->options.jobs_max,
+                          .idle_duration = i < p->workers_min ? INT64_MAX : p->idle_duration,
                           .begin = p->options.begin,
                           .end = p->options.end,
                           .arg = p->options.arg};
@@ -488,21 +564,11 @@ static int start(urd_pool *p)
         rc = urd__process_knows(p->options.begin);
     if (rc == 0 && p->options.end)
         rc = urd__process_knows(p->options.end);
-    for (unsigned i = 0; i < p->workers && rc == 0; i++) {
-        urd__go_args args = {.kind = URD_TASK,
-                             .fn = keep,
-                             .arg = &p->procs->keepers[i],
-                             .where = p->name,
-                             .refused = leave};
+    for (unsigned i = 0; i < p->workers_min && rc == 0; i++) {
         urd__lock(&p->lock);
-        p->procs->kept++;
+        keeper *k = occupy(p);
         urd__unlock(&p->lock);
-        rc = urd__pool_start(p, &args);
-        if (rc == 0)
-            continue;
-        urd__lock(&p->lock);
-        p->procs->kept--;
-        urd__unlock(&p->lock);
+        rc = k ? start_keeper(k, false) : 0; /* none: it is cancelled already */
     }
     urd__go_args args = {.kind = URD_THREAD, .fn = collect, .arg = p, .where = p->name};
     return rc ? rc : urd__pool_start(p, &args);
@@ -521,7 +587,7 @@ static void free_crew(urd_pool *p)
 
 const urd__crew urd__crew_processes = {.knows = knows,
                                        .open = start,
-                                       .added = feed,
+                                       .added = added,
                                        .help = help,
                                        .take_back = take_back_for,
                                        .stop = stop,

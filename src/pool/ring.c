@@ -27,6 +27,20 @@
  * by taking a job: then it wakes another if the queue is not empty (W2 and W3 with RUNS in the
  * place of SLEEPS), since who queued meanwhile may have left it to him.
  *
+ * A worker that may leave does so when it has slept for long: it ends by itself what W1 said, by a
+ * compare-and-swap that fails if it is woken just then.  A number that is queued meanwhile would be
+ * left to a worker that is gone, so its keeper, when it has reclaimed what the worker held, and
+ * under the lock of the pushes, looks at the queue before it says that the place is vacant:
+ *
+ *     parent:   G1 queue the number, under     keeper:  L1 reclaim, take the lock
+ *                  the lock                              L2 queue not empty? start it again
+ *               G2 more queued than LOOK or              L3 vacant; give the lock back
+ *                  SLEEP? take the lock, start
+ *                  one where it is vacant
+ *
+ * If L1 is before G1, the worker is AWAY since before G2 counts, and vacant as G2 looks.  Otherwise
+ * L2 sees the number.
+ *
  * Rejected: a queue for each worker (a long job holds up those behind it); counters of sleepers (a
  * worker that is killed asleep is counted for ever).
  * Checked: test/model/ring.c, with a worker that dies at every instruction.
@@ -127,6 +141,21 @@ void urd__ring_wake(urd__ring *ring)
 {
     urd__fence_seq(); /* P2 */
     wake_one(ring);   /* P3 */
+}
+
+size_t urd__ring_unserved(const urd__ring *ring)
+{
+    uint64_t idle = 0, n = queued(ring);
+    for (unsigned i = 0; i < ring->nworkers; i++) {
+        int state = urd__load_rlx(&ring->workers[i].state); /* who left is seen by the lock */
+        idle += state == URD__RING_LOOKS || state == URD__RING_SLEEPS;
+    }
+    return n > idle ? (size_t)(n - idle) : 0;
+}
+
+bool urd__ring_is_empty(const urd__ring *ring)
+{
+    return urd__load_acq(&ring->tail) == urd__load_acq(&ring->head); /* [queue] */
 }
 
 bool urd__ring_take_back(urd__slot *slot)
@@ -234,7 +263,7 @@ void urd__ring_sleep_parent(urd__ring *ring, bool (*anything)(void *arg), void *
         return;
     }
     while (urd__load_acq(&ring->parent) == URD__RING_SLEEPS)
-        urd__os_futex_wait_shared(&ring->parent, URD__RING_SLEEPS);
+        urd__os_futex_wait_shared(&ring->parent, URD__RING_SLEEPS, INT64_MAX);
 }
 
 void urd__ring_look(urd__ring *ring)
@@ -253,11 +282,6 @@ void urd__ring_look_end(urd__ring *ring)
 void urd__ring_enter(urd__ring *ring, unsigned worker)
 {
     urd__store_rel(&ring->workers[worker].state, URD__RING_RUNS);
-}
-
-static bool is_empty(const urd__ring *ring)
-{
-    return urd__load_acq(&ring->tail) == urd__load_acq(&ring->head); /* [queue] */
 }
 
 /* False: the state had changed, and the number was old. */
@@ -286,7 +310,7 @@ urd__slot *urd__ring_try_take(urd__ring *ring, unsigned worker)
 
 static bool anything_for_worker(const urd__ring *ring)
 {
-    return !is_empty(ring) || urd__load_acq(&ring->stop);
+    return !urd__ring_is_empty(ring) || urd__load_acq(&ring->stop);
 }
 
 static bool somebody_looks(const urd__ring *ring)
@@ -308,14 +332,22 @@ static void look(urd__ring *ring, int *state)
         urd__spin_hint();
 }
 
-static void sleep_until_woken(urd__ring *ring, int *state)
+/* False: nobody has woken it for so long. */
+static bool sleep_until_woken(urd__ring *ring, int *state, int64_t idle_duration)
 {
+    bool for_ever = idle_duration == INT64_MAX;
+    int64_t until = for_ever ? INT64_MAX : urd__os_now() + idle_duration;
+    int sleeps = URD__RING_SLEEPS;
     urd__store_rel(state, URD__RING_SLEEPS); /* W1 */
     urd__fence_seq();                        /* W2 */
     if (anything_for_worker(ring))           /* W3 */
-        return;
-    while (urd__load_acq(state) == URD__RING_SLEEPS)
-        urd__os_futex_wait_shared(state, URD__RING_SLEEPS);
+        return true;
+    while (urd__load_acq(state) == URD__RING_SLEEPS) {
+        if (!for_ever && urd__os_now() >= until)
+            return !urd__cas_ar(state, &sleeps, URD__RING_RUNS);
+        urd__os_futex_wait_shared(state, URD__RING_SLEEPS, until);
+    }
+    return true;
 }
 
 /* It looked or slept, and has a job now: there may be more, which their pusher left to it. */
@@ -323,11 +355,11 @@ static void pass_on(urd__ring *ring, int *state)
 {
     urd__store_rel(state, URD__RING_RUNS); /* W1 */
     urd__fence_seq();                      /* W2 */
-    if (!is_empty(ring))                   /* W3 */
+    if (!urd__ring_is_empty(ring))         /* W3 */
         wake_one(ring);
 }
 
-urd__slot *urd__ring_take(urd__ring *ring, unsigned worker)
+urd__slot *urd__ring_take(urd__ring *ring, unsigned worker, int64_t idle_duration)
 {
     int *state = &ring->workers[worker].state;
     for (bool rested = false; !urd__load_acq(&ring->stop); rested = true) { /* [stop] */
@@ -337,8 +369,8 @@ urd__slot *urd__ring_take(urd__ring *ring, unsigned worker)
         if (slot)
             return slot;
         look(ring, state);
-        if (!anything_for_worker(ring))
-            sleep_until_woken(ring, state);
+        if (!anything_for_worker(ring) && !sleep_until_woken(ring, state, idle_duration))
+            break;
     }
     return NULL;
 }

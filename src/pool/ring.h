@@ -91,6 +91,11 @@ void urd__ring_push(urd__ring *ring, urd__slot *slot);
 /* After pushes: see that somebody takes them. */
 void urd__ring_wake(urd__ring *ring);
 
+/* After pushes, before that: how many numbers more are queued than there are workers that wait. */
+size_t urd__ring_unserved(const urd__ring *ring);
+
+bool urd__ring_is_empty(const urd__ring *ring); /* is no number queued? */
+
 /* Take a READY slot back: true, and it is FREE. */
 bool urd__ring_take_back(urd__slot *slot);
 
@@ -126,8 +131,9 @@ void urd__ring_look_end(urd__ring *ring);
 /* It is there. */
 void urd__ring_enter(urd__ring *ring, unsigned worker);
 
-/* A slot for this worker to run, waiting for one; NULL: it is to end. */
-urd__slot *urd__ring_take(urd__ring *ring, unsigned worker);
+/* A slot for this worker to run, waiting for one; NULL: it is to end, or has waited for so long;
+ * INT64_MAX: no end. */
+urd__slot *urd__ring_take(urd__ring *ring, unsigned worker, int64_t idle_duration);
 
 /* The same without waiting; NULL: there is none. */
 urd__slot *urd__ring_try_take(urd__ring *ring, unsigned worker);

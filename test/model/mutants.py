@@ -79,7 +79,7 @@ MUTANTS = [
      "the worker may miss the job as it goes to sleep"),
     ("ring", "pool/ring.c",
      "    if (anything_for_worker(ring))           /* W3 */\n"
-     "        return;\n",
+     "        return true;\n",
      "",
      "a job that came before it slept is not seen"),
     ("ring", "pool/ring.c",
@@ -91,7 +91,7 @@ MUTANTS = [
      "",
      "the parent may miss an end as it goes to sleep"),
     ("ring", "pool/ring.c",
-     "    if (!is_empty(ring))                   /* W3 */\n"
+     "    if (!urd__ring_is_empty(ring))         /* W3 */\n"
      "        wake_one(ring);\n",
      "",
      "jobs left to who looks are not passed on"),
@@ -118,6 +118,10 @@ MUTANTS = [
      "    urd__store_rel(&w->state, URD__RING_AWAY);       /* nobody wakes what is not there */\n",
      "",
      "a job is left to one who looks no more, since it is dead"),
+    ("ring", "pool/ring.c",
+     "        idle += state == URD__RING_LOOKS || state == URD__RING_SLEEPS;\n",
+     "        idle += state != 9;\n",
+     "a worker that has left counts as one that waits"),
 
     ("park", "core/park.c", "    urd__fence_seq();                     /* B2 */\n", "",
      "the worker may miss the job, and the adder the worker"),

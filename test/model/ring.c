@@ -9,8 +9,9 @@
  */
 #include "model_base.h"
 
-void urd__os_futex_wait_shared(const int *word, int value)
+void urd__os_futex_wait_shared(const int *word, int value, int64_t until)
 {
+    (void)until;
     explore_futex_wait((int *)(uintptr_t)word, value);
 }
 
@@ -31,7 +32,7 @@ static urd__ring *const ring = (urd__ring *)memory;
 static int lock; /* the pool's */
 static uint64_t seen[WORKERS];
 static int pushed, ended, lost, ran[URD__RING_SLOTS]; /* under lock, or of who holds the slot */
-static int dead, short_ran;                           /* atomic, futexes */
+static int dead, short_ran, up;                       /* atomic, futexes */
 
 static void setup(void)
 {
@@ -39,6 +40,7 @@ static void setup(void)
     memset(seen, 0, sizeof seen);
     memset(ran, 0, sizeof ran);
     lock = pushed = ended = lost = dead = short_ran = 0;
+    up = 1;
     urd__ring_init(ring, WORKERS);
 }
 
@@ -97,7 +99,7 @@ static void run(unsigned worker, urd__slot *slot)
 static void work(unsigned worker)
 {
     urd__ring_enter(ring, worker);
-    for (urd__slot *slot; (slot = urd__ring_take(ring, worker)) != NULL;)
+    for (urd__slot *slot; (slot = urd__ring_take(ring, worker, INT64_MAX)) != NULL;)
         run(worker, slot);
 }
 
@@ -162,7 +164,7 @@ static void collector(void)
 static void work_on_long(unsigned worker)
 {
     urd__ring_enter(ring, worker);
-    for (urd__slot *slot; (slot = urd__ring_take(ring, worker)) != NULL;) {
+    for (urd__slot *slot; (slot = urd__ring_take(ring, worker, INT64_MAX)) != NULL;) {
         if (slot != ring->slots) {
             urd__store_rel(&short_ran, 1);
             urd__os_futex_wake(&short_ran, 1);
@@ -241,6 +243,51 @@ static void each_ran_or_is_lost(void)
     explore_assert(runs == ended);
 }
 
+/* ---- Idle ------------------------------------------------------------------------------------ */
+
+/* `up` is 1 while the worker or its keeper is there, 0 while the place is vacant, 2 at the end. */
+static void occupy(int how)
+{
+    urd__lock(&lock);
+    bool vacant = !urd__load_acq(&up);
+    if (vacant || how == 2)
+        urd__store_rel(&up, how);
+    urd__unlock(&lock);
+    urd__os_futex_wake(&up, 1);
+}
+
+/* A worker that leaves whenever it finds nothing, and its keeper, in one. */
+static void leaves_when_idle(void)
+{
+    while (urd__load_acq(&up) != 2) {
+        bool done;
+        urd__ring_enter(ring, 0);
+        for (urd__slot *slot; (slot = urd__ring_take(ring, 0, 0)) != NULL;)
+            run(0, slot);
+        reap_all();
+        urd__lock(&lock); /* L1 */
+        urd__slot *held = urd__ring_reclaim(ring, 0, &seen[0], &done);
+        explore_assert(!held);
+        if (urd__ring_is_empty(ring) && urd__load_acq(&up) == 1) /* L2 */
+            urd__store_rel(&up, 0);                              /* L3 */
+        urd__unlock(&lock);
+        urd__ring_wake_parent(ring); /* it reaped some itself */
+        while (!urd__load_acq(&up))
+            urd__os_futex_wait(&up, 0, INT64_MAX);
+    }
+}
+
+static void pushes_and_grows(void)
+{
+    for (int i = 0; i < 2; i++) {
+        push(i);                          /* G1 */
+        if (urd__ring_unserved(ring) > 0) /* G2 */
+            occupy(1);
+    }
+    wait_for_ends();
+    occupy(2);
+}
+
 /* ---- Taken back ------------------------------------------------------------------------------ */
 
 static void takes_back(void)
@@ -291,6 +338,12 @@ const struct explore_model explore_models[] = {
     {.name = "a_slot_taken_back_is_not_run_under_its_old_number",
      .setup = setup,
      .threads = {takes_back, first_worker},
+     .stale_reads = 1,
+     .random = SAMPLES,
+     .finish = all_ran_once},
+    {.name = "a_job_does_not_wait_for_a_worker_that_left",
+     .setup = setup,
+     .threads = {pushes_and_grows, leaves_when_idle},
      .stale_reads = 1,
      .random = SAMPLES,
      .finish = all_ran_once},

@@ -114,6 +114,137 @@ TEST(a_map_on_tasks_keeps_neither_others_nor_deadlines_from_the_worker)
     test_run_with(&one, beside_a_map, NULL);
 }
 
+/* ---- Pools that grow and shrink -------------------------------------------------------------- */
+
+static urd_event gate;
+
+static int wait_at_gate(const void *in, void *out)
+{
+    (void)in, (void)out;
+    return urd_event_wait(&gate);
+}
+
+static int workers_up(urd_pool *p)
+{
+    urd_pool_state state;
+    urd_pool_get(p, &state);
+    return state.workers;
+}
+
+static int count(void *arg)
+{
+    urd__add_ar((int *)arg, 1);
+    return 0;
+}
+
+static int grow_and_shrink(void *arg)
+{
+    (void)arg;
+    enum { MAX = 4, JOBS = 6 };
+    for (int k = 0; k < 2; k++) {
+        int ended = 0;
+        urd_pool *p;
+        urd_pool_job jobs[JOBS], last;
+        urd_pool_options o = {
+            .workers_min = 1, .idle_duration = 10 * URD_SECOND, .end = count, .arg = &ended};
+        urd_event_clear(&gate);
+        CHECK_EQ(urd_pool_open(&p, kinds[k], MAX, &o), 0);
+        CHECK_EQ(workers_up(p), 1);
+        CHECK_EQ(urd_sleep(URD_MS), 0); /* now it waits for a job */
+        for (int i = 0; i < JOBS; i++) {
+            CHECK_EQ(urd_pool_submit(&jobs[i], p, wait_at_gate, NULL, 0, NULL, 0), 0);
+            CHECK_EQ(workers_up(p), i < MAX ? i + 1 : MAX);
+        }
+        CHECK_EQ(urd_sleep(60 * URD_SECOND), 0);
+        urd_event_set(&gate);
+        for (int i = 0; i < JOBS; i++)
+            CHECK_EQ(urd_pool_wait(&jobs[i]), 0);
+        CHECK_EQ(urd_sleep(9 * URD_SECOND), 0);
+        CHECK_EQ(workers_up(p), MAX);
+        CHECK_EQ(urd_sleep(2 * URD_SECOND), 0);
+        CHECK_EQ(workers_up(p), 1);
+        CHECK_EQ(urd__load_acq(&ended), MAX - 1);
+        CHECK_EQ(urd_pool_submit(&last, p, wait_at_gate, NULL, 0, NULL, 0), 0);
+        CHECK_EQ(urd_pool_wait(&last), 0);
+        CHECK_EQ(workers_up(p), 1);
+        CHECK_EQ(urd_pool_close(p), 0);
+        CHECK_EQ(ended, MAX);
+    }
+    return 0;
+}
+
+TEST(a_pool_grows_while_nobody_is_free_and_shrinks_when_idle)
+{
+    test_run(grow_and_shrink);
+}
+
+static int trickle(void *arg)
+{
+    (void)arg;
+    urd_pool *p;
+    urd_pool_job jobs[3];
+    urd_pool_options o = {.workers_min = 1, .idle_duration = 10 * URD_SECOND};
+    urd_event_clear(&gate);
+    CHECK_EQ(urd_pool_open(&p, URD_TASK, 3, &o), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(urd_pool_submit(&jobs[i], p, wait_at_gate, NULL, 0, NULL, 0), 0);
+    urd_event_set(&gate);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(urd_pool_wait(&jobs[i]), 0);
+    CHECK_EQ(workers_up(p), 3);
+    for (int i = 0; i < 6; i++) {
+        CHECK_EQ(urd_sleep(2 * URD_SECOND), 0);
+        CHECK_EQ(urd_pool_submit(&jobs[0], p, wait_at_gate, NULL, 0, NULL, 0), 0);
+        CHECK_EQ(urd_pool_wait(&jobs[0]), 0);
+    }
+    CHECK_EQ(workers_up(p), 1);
+    return urd_pool_close(p);
+}
+
+TEST(a_few_jobs_now_and_then_keep_one_worker_up_and_not_all)
+{
+    test_run(trickle);
+}
+
+static int under_a_limit(void *arg)
+{
+    (void)arg;
+    urd_pool *p;
+    urd_pool_job jobs[3];
+    urd_scope s;
+    urd_event_clear(&gate);
+    urd_scope_open(&s);
+    urd_scope_limit(&s, 1);
+    CHECK_EQ(urd_pool_open(&p, URD_TASK, 3, &(urd_pool_options){.workers_min = 2}), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(urd_pool_submit(&jobs[i], p, wait_at_gate, NULL, 0, NULL, 0), 0);
+    CHECK_EQ(workers_up(p), 3);
+    urd_event_set(&gate);
+    CHECK_EQ(urd_pool_close(p), 0);
+    CHECK_EQ(urd_go(&s, count, &(int){0}), 0); /* and the limit holds as before */
+    return urd_scope_join(&s);
+}
+
+TEST(a_limit_of_the_scope_does_not_hold_up_the_workers_of_a_pool)
+{
+    test_run(under_a_limit);
+}
+
+static int wrong_numbers(void *arg)
+{
+    (void)arg;
+    urd_pool *p;
+    CHECK_EQ(urd_pool_open(&p, URD_TASK, 2, &(urd_pool_options){.workers_min = 3}), -EINVAL);
+    CHECK_EQ(urd_pool_open(&p, URD_TASK, 2, &(urd_pool_options){.workers_min = -1}), -EINVAL);
+    CHECK_EQ(urd_pool_open(&p, URD_TASK, 2, &(urd_pool_options){.idle_duration = -1}), -EINVAL);
+    return 0;
+}
+
+TEST(a_pool_cannot_shrink_to_more_than_it_may_have)
+{
+    test_run(wrong_numbers);
+}
+
 static urd_mutex kept;
 
 static int keep_a_lock(const void *in, void *out)

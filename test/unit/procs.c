@@ -208,3 +208,89 @@ TEST(a_pool_whose_workers_die_too_often_breaks_and_every_wait_returns)
 {
     run_all(all_die);
 }
+
+/* ---- Pools that grow and shrink -------------------------------------------------------------- */
+
+/* Until so many of them run at once. */
+static int meet(const void *in, void *out)
+{
+    int *here = *(int *const *)in;
+    (void)out;
+    urd__add_ar(here, 1);
+    while (urd__load_acq(here) < 3)
+        if (urd_sleep(URD_MS))
+            return -ECANCELED;
+    return 0;
+}
+
+static void wait_for_workers(urd_pool *p, int n)
+{
+    urd_pool_state state;
+    do {
+        CHECK_EQ(urd_sleep(URD_MS), 0);
+        urd_pool_get(p, &state);
+    } while (state.workers != n);
+    CHECK_EQ(state.died, 0);
+}
+
+static int grow_and_shrink(void *arg)
+{
+    (void)arg;
+    urd_pool *p;
+    int *here = urd_shared_alloc(sizeof *here), *in[] = {here, here, here};
+    char out[3];
+    CHECK_EQ(urd_pool_open(&p, URD_PROCESS, 3,
+                           &(urd_pool_options){.workers_min = 1, .idle_duration = 5 * URD_MS}),
+             0);
+    for (int round = 0; round < 2; round++) {
+        urd__store_rel(here, 0);
+        CHECK_EQ(urd_pool_map(p, meet, in, out, 3), 0);
+        wait_for_workers(p, 1);
+    }
+    CHECK_EQ(urd_pool_close(p), 0);
+    urd_shared_free(here);
+    return 0;
+}
+
+TEST(a_pool_of_processes_grows_while_nobody_is_free_and_shrinks_when_idle)
+{
+    run_all(grow_and_shrink);
+}
+
+static int at_gate(const void *in, void *out)
+{
+    int *open = *(int *const *)in;
+    (void)out;
+    while (!urd__load_acq(open))
+        if (urd_sleep(URD_MS))
+            return -ECANCELED;
+    return 0;
+}
+
+/* The worker that stays is at a long job, and the other one leaves as soon as it can. */
+static int leave_at_once(void *arg)
+{
+    (void)arg;
+    urd_pool *p;
+    urd_pool_job long_one, job;
+    int *open = urd_shared_alloc(sizeof *open);
+    CHECK_EQ(urd_pool_open(&p, URD_PROCESS, 2,
+                           &(urd_pool_options){.workers_min = 1, .idle_duration = 1}),
+             0);
+    CHECK_EQ(urd_pool_submit(&long_one, p, at_gate, &open, sizeof open, NULL, 0), 0);
+    for (long i = 0; i < (test_under_slow_tool() ? 5 : 50); i++) {
+        long out = 0;
+        CHECK_EQ(urd_pool_submit(&job, p, square, &i, sizeof i, &out, sizeof out), 0);
+        CHECK_EQ(urd_pool_wait(&job), 0);
+        CHECK_EQ(out, i * i);
+    }
+    urd__store_rel(open, 1);
+    CHECK_EQ(urd_pool_close(p), 0);
+    urd_shared_free(open);
+    return 0;
+}
+
+TEST(no_job_waits_for_a_process_that_has_just_left)
+{
+    run_all(leave_at_once);
+}

@@ -129,6 +129,23 @@ TEST(a_worker_told_to_stop_takes_nothing)
     urd__ring_push(ring, slot(0));
     urd__ring_stop(ring);
     CHECK(urd__ring_is_stopping(ring));
-    CHECK_PTR(urd__ring_take(ring, 0), NULL);
+    CHECK_PTR(urd__ring_take(ring, 0, INT64_MAX), NULL);
+    free(ring);
+}
+
+TEST(a_worker_that_may_leave_does_so_when_nothing_is_queued)
+{
+    make_ring();
+    urd__ring_enter(ring, 0);
+    CHECK(urd__ring_is_empty(ring));
+    CHECK_PTR(urd__ring_take(ring, 0, 0), NULL);
+    CHECK(!urd__ring_is_stopping(ring));
+    urd__ring_push(ring, slot(0));
+    CHECK(!urd__ring_is_empty(ring));
+    CHECK_EQ(urd__ring_unserved(ring), 1);
+    ring->workers[1].state = URD__RING_SLEEPS;
+    CHECK_EQ(urd__ring_unserved(ring), 0);
+    CHECK_PTR(urd__ring_take(ring, 0, 0), slot(0));
+    CHECK_EQ(urd__ring_unserved(ring), 0);
     free(ring);
 }
