@@ -23,7 +23,9 @@
 
 #include "base/atomic.h"
 #include "base/check.h"
+#include "base/lock.h"
 #include "base/os.h"
+#include "core/go.h"
 #include "core/runtime.h"
 #include "core/scope.h"
 #include "core/task.h"
@@ -62,6 +64,7 @@ typedef struct supervisor {
     urd_supervise_report report;
     urd__intensity intensity;
     urd_scope keepers;
+    int lock; /* held by who tells of an end, and at last by the supervisor: nobody is left then */
     int n;
     child *children;
 } supervisor;
@@ -100,10 +103,19 @@ static urd_time stop_duration(const child *c)
     return c->spec->stop_duration ? c->spec->stop_duration : STOP_USUAL;
 }
 
+/* Another life of the child may begin as soon as it is down. */
+static void tell_end(child *c)
+{
+    supervisor *s = c->supervisor;
+    urd__lock(&s->lock);
+    urd_event_set(&c->down);
+    urd_event_set(&s->changed);
+    urd__unlock(&s->lock);
+}
+
 static int keep(void *arg)
 {
     child *c = arg;
-    supervisor *sup = c->supervisor;
     const urd_child *spec = c->spec;
     urd_job_options options = {.name = spec->name, .grace_duration = stop_duration(c)};
     urd_scope s;
@@ -120,9 +132,17 @@ static int keep(void *arg)
     urd_job_exit(&job, &how);
     c->result = rc ? rc : urd_job_join(&job);
     snprintf(c->detail, sizeof c->detail, "%s", how.detail);
-    urd_event_set(&c->down); /* another life of the child may begin now */
-    urd_event_set(&sup->changed);
+    tell_end(c);
     return 0;
+}
+
+/* There was no memory for the keeper's stack; it is counted off the scope by now. */
+static void not_begun(void *arg)
+{
+    child *c = arg;
+    c->result = -ENOMEM;
+    snprintf(c->detail, sizeof c->detail, "not started");
+    tell_end(c);
 }
 
 static void begin(supervisor *s, child *c)
@@ -131,13 +151,13 @@ static void begin(supervisor *s, child *c)
     urd_event_clear(&c->down);
     c->state = RUNNING;
     c->when = urd_now();
-    c->result = urd_go_at(&s->keepers, keep, c, c->spec->name ? c->spec->name : "a supervisor");
-    if (c->result) {
-        snprintf(c->detail, sizeof c->detail, "not started");
-        urd_event_set(&c->down);
-        urd_event_set(&s->changed);
-    }
+    const char *where = c->spec->name ? c->spec->name : "a supervisor";
+    urd__go_args args = {
+        .kind = URD_TASK, .fn = keep, .arg = c, .where = where, .refused = not_begun};
+    int rc = urd__go(&s->keepers, &args);
     tell(s, c, URD_CHILD_STARTED);
+    if (rc)
+        not_begun(c);
 }
 
 /* ---- stop ---- */
@@ -359,6 +379,8 @@ static int run(supervisor *s)
     stop_from(s, 0, NULL);
     int joined = urd_scope_join(&s->keepers);
     (void)joined; /* a keeper that could not be started, which counted as an end of its child */
+    urd__lock(&s->lock);
+    urd__unlock(&s->lock);
     return rc;
 }
 

@@ -321,15 +321,44 @@ static int use_pool(urd_pool *p)
     return first_of(rc, first_of(waited, given));
 }
 
+static int use_flow(urd_pool *p)
+{
+    long in[ELEMENTS];
+    size_t seen = 0;
+    urd_pool_flow *f;
+    urd_pool_result r;
+    for (int i = 0; i < ELEMENTS; i++)
+        in[i] = i;
+    urd_pool_flow_options o = {.in = in,
+                               .n = ELEMENTS,
+                               .in_bytes = sizeof(long),
+                               .out_bytes = sizeof(long),
+                               .inflow_max = 3,
+                               .ordered = true};
+    int rc = urd_pool_flow_open(&f, p, square, &o), failed = 0;
+    MUST((rc == 0) == (f != NULL));
+    while (rc == 0 && (rc = urd_pool_flow_next(f, &r)) == 1) {
+        MUST(r.index == seen++);
+        MUST(r.result || *(const long *)r.out == in[r.index] * in[r.index]);
+        failed = first_of(failed, r.result);
+        rc = 0;
+    }
+    urd_pool_flow_close(f);
+    MUST(rc || failed || seen == ELEMENTS);
+    return first_of(rc, failed);
+}
+
 static int open_and_use(urd_kind kind)
 {
     urd_pool *p;
     urd_scope s;
     urd_scope_open(&s);
-    int rc = urd_pool_open(&p, kind, 2, NULL), closed = 0;
+    urd_pool_options growing = {.workers_min = 1};
+    int rc = urd_pool_open(&p, kind, 2, &growing), closed = 0;
     MUST((rc == 0) == (p != NULL));
     if (rc == 0) {
-        rc = use_pool(p);
+        int mapped = use_pool(p);
+        rc = first_of(mapped, use_flow(p));
         closed = urd_pool_close(p);
     }
     int joined = urd_scope_join(&s); /* which a worker that could not be started has failed */
@@ -352,6 +381,32 @@ static int process_pools(void *arg)
 {
     (void)arg;
     return open_and_use(URD_PROCESS);
+}
+
+/* ---- Supervisors ----------------------------------------------------------------------------- */
+
+static int fail_once(void *arg)
+{
+    return urd__add_ar((int *)arg, 1) == 0 ? -EIO : 0;
+}
+
+static int supervisors(void *arg)
+{
+    (void)arg;
+    int lives = 0, others = 0;
+    const urd_child children[] = {
+        {.fn = fail_once, .arg = &lives, .restart = URD_RESTART_ON_ERROR},
+        {.fn = add_one, .arg = &others, .restart = URD_RESTART_NEVER},
+    };
+    urd_supervise_report r;
+    int rc = urd_supervise(children, 2, NULL, &r);
+    MUST(rc || (lives == 2 && others == 1 && r.restarts >= 1));
+    return rc;
+}
+
+TEST(supervisors_survive_each_failing_call)
+{
+    fail_inside(supervisors, NOTHING);
 }
 
 /* ---- Between processes ----------------------------------------------------------------------- */
