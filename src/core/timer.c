@@ -44,8 +44,7 @@ enum {
     WORD_BITS = 64,
     LINE = 64, /* bytes */
     LANE_BITS = 2,
-    FRESH_MAX = 32, /* put into slots together */
-    SOON_LEVEL = 2  /* what moves down from here, or below, fires within 8 us */
+    SOON_LEVEL = 2 /* what moves down from here, or below, fires within 8 us */
 };
 
 _Static_assert(1 << LANE_BITS == URD__WHEEL_LANES, "a lane for each value of the bits");
