@@ -63,8 +63,8 @@ static bool anything_for(const urd__worker *self)
 /* Where it slept, for the one who changed that; AWAKE for all others. */
 static int unpark(urd__worker *worker)
 {
-    int parked = urd__load_rlx(&worker->parked); /* checked by the swap */
-    if (parked == URD__AWAKE || !urd__cas_ar(&worker->parked, &parked, URD__AWAKE))
+    int parked = urd__load_acq(&worker->parked); /* [unpark] who woke us is in `waking` still */
+    if (parked == URD__AWAKE || !urd__cas_ar(&worker->parked, &parked, URD__AWAKE)) /* [unpark] */
         return URD__AWAKE;
     urd__sub_ar(&urd__rt.parked, 1);
     urd__add_ar(&urd__rt.unparks, 1); /* before it takes what it saw: advance_clock() */

@@ -150,6 +150,7 @@ static void setup(unsigned count)
     memset(workers, 0, sizeof workers);
     urd__rt = (urd__runtime){.workers = workers, .nworkers = count, .state = URD__RUNNING};
     urd__interrupted = 0;
+    urd__deque_fenced = true;
     for (unsigned i = 0; i < count; i++) {
         workers[i].index = i;
         workers[i].random = i + 1;
@@ -170,6 +171,13 @@ static void setup_io(void)
     urd__rt.io = &bell_ops;
     workers[0].io_waits = 1;
     bell = io_done = closed = 0;
+}
+
+/* Where the kernel has a barrier, and a worker's own pop makes no fence. */
+static void setup_io_barrier(void)
+{
+    setup_io();
+    urd__deque_fenced = false;
 }
 
 static void setup_2(void)
@@ -412,6 +420,11 @@ const struct explore_model explore_models[] = {
      .finish = nothing_is_left},
     {.name = "no_poller_is_closed_under_a_waker",
      .setup = setup_io,
+     .threads = {worker_0_then_close, io_completes, stop_all},
+     .thread_names = {"worker", "kernel", "stopper"},
+     .random = SAMPLES},
+    {.name = "with_a_barrier_no_poller_is_closed_under_a_waker",
+     .setup = setup_io_barrier,
      .threads = {worker_0_then_close, io_completes, stop_all},
      .thread_names = {"worker", "kernel", "stopper"},
      .random = SAMPLES},
