@@ -74,6 +74,11 @@ struct urd__waiter {
     int result;   /* written by who claimed it */
     bool claimed; /* the same */
 };
+struct urd__home {
+    int word;         /* a spinning lock */
+    unsigned uses;    /* under it: by who used it last, one after the other */
+    uintptr_t worker; /* atomic, written under it: at home there; or 1 and who used it last */
+};
 struct urd__fd_wait {
     struct urd__waiter waiter; /* result: -ECANCELED if the descriptor was closed */
     struct urd__worker *at;    /* whose poller is to end it; NULL: a thread, which polls itself */

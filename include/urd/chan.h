@@ -31,8 +31,9 @@
 URD_BEGIN_DECLS
 
 typedef struct urd_chan {
-    int lock;            /* guards all that is not set once */
-    int order;           /* set once */
+    struct urd__home lock; /* guards all that is not set once */
+    int order;             /* set once */
+    bool closed;
     size_t elem_bytes;   /* set once */
     size_t slots;        /* set once */
     unsigned char *ring; /* set once */
@@ -43,7 +44,6 @@ typedef struct urd_chan {
     struct urd__link joiners;
     size_t priority_at; /* set once */
     size_t used;        /* bytes of the ring, of one bounded by bytes */
-    bool closed;
     long reserved[1];
     uint64_t between[8]; /* of one between processes, as all from `head`: see between.c */
 } urd_chan;

@@ -11,6 +11,9 @@
 
 #include "base/atomic.h"
 
+/* So many looks at what another thread is to change; then it has probably lost its processor. */
+enum { URD__SPINS_BEFORE_YIELD = 200 };
+
 void urd__lock_slow(int *lock);
 
 static inline void urd__lock(int *lock)

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/os.h"
+#include "core/home.h"
 #include "core/overflow.h"
 #include "core/sanitize.h"
 #include "core/scope.h"
@@ -207,6 +208,7 @@ static int start(void)
     urd__compacts_open(urd__rt.compact_bytes);
     urd__overflow_install();
     urd__deques_open(urd__rt.nworkers > 1);
+    urd__homes_open();
     unsigned threads = 0;
     for (unsigned i = 0; i < urd__rt.nworkers && rc == 0; i++)
         rc = init_worker(&urd__rt.workers[i], i);

@@ -167,32 +167,48 @@ void urd__wait_cancel(urd__task *task, urd_scope *scope)
         urd__task_ready(task);
 }
 
-/* Releases the lock. */
-INLINE int sleep_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter)
+/* `lock` NULL: the lock is `word`, which has no home. */
+__attribute__((noinline)) static void unlist(urd__waiter *waiter, int *word, urd__home *lock)
+{
+    urd__held held = {0};
+    if (lock)
+        held = urd__home_lock(lock);
+    else
+        urd__lock(word);
+    if (urd__list_linked(&waiter->link))
+        urd__list_remove(&waiter->link);
+    if (lock)
+        urd__home_unlock(held);
+    else
+        urd__unlock(word);
+}
+
+/* Releases the lock: `word`, or `held` where that is NULL. */
+INLINE int sleep_on(urd__task *self, urd__link *list, int *word, urd__held held,
+                    urd__waiter *waiter)
 {
     waiter->task = self;
     waiter->claimed = false;
     urd__list_push_tail(list, &waiter->link);
-    urd__unlock(lock);
+    if (word)
+        urd__unlock(word);
+    else
+        urd__home_unlock(held);
     int rc = end(self);
-    if (__builtin_expect(rc != 0, 0)) {
-        urd__lock(lock);
-        if (urd__list_linked(&waiter->link))
-            urd__list_remove(&waiter->link);
-        urd__unlock(lock);
-    }
+    if (__builtin_expect(rc != 0, 0))
+        unlist(waiter, word, word ? NULL : held.lock);
     return rc;
 }
 
 /* The node of a compact task lies beside it while it waits. */
-__attribute__((noinline)) static int sleep_compact(urd__task *self, urd__link *list, int *lock,
-                                                   urd__waiter *on_stack)
+__attribute__((noinline)) static int sleep_compact(urd__task *self, urd__link *list, int *word,
+                                                   urd__held held, urd__waiter *on_stack)
 {
     /* its own stores */
     check_compact(self, (urd__reason)urd__load_rlx(&self->reason), urd__load_rlx(&self->waits_on));
     urd__waiter *waiter = urd__wait_note(self, on_stack, sizeof *on_stack);
     *waiter = *on_stack;
-    int rc = sleep_on(self, list, lock, waiter);
+    int rc = sleep_on(self, list, word, held, waiter);
     *on_stack = *waiter;
     return rc;
 }
@@ -200,18 +216,29 @@ __attribute__((noinline)) static int sleep_compact(urd__task *self, urd__link *l
 int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter,
                  urd__reason reason, const void *on)
 {
+    const urd__held none = {0};
     waiter->word = begin(self, self->scope, reason, on);
     if (__builtin_expect(self->compact, 0))
-        return sleep_compact(self, list, lock, waiter);
-    return sleep_on(self, list, lock, waiter);
+        return sleep_compact(self, list, lock, none, waiter);
+    return sleep_on(self, list, lock, none, waiter);
+}
+
+int urd__wait_on_held(urd__task *self, urd__link *list, urd__held held, urd__waiter *waiter,
+                      urd__reason reason, const void *on)
+{
+    waiter->word = begin(self, self->scope, reason, on);
+    if (__builtin_expect(self->compact, 0))
+        return sleep_compact(self, list, NULL, held, waiter);
+    return sleep_on(self, list, NULL, held, waiter);
 }
 
 void urd__wait_on_shielded(urd__task *self, urd__link *list, int *lock, urd__reason reason,
                            const void *on)
 {
+    const urd__held none = {0};
     urd__waiter waiter = {.word = begin(self, NULL, reason, on)};
-    int rc = __builtin_expect(self->compact, 0) ? sleep_compact(self, list, lock, &waiter)
-                                                : sleep_on(self, list, lock, &waiter);
+    int rc = __builtin_expect(self->compact, 0) ? sleep_compact(self, list, lock, none, &waiter)
+                                                : sleep_on(self, list, lock, none, &waiter);
     urd__assert(rc == 0); /* no cancel reaches this wait */
 }
 

@@ -26,6 +26,7 @@
 
 #include "base/check.h"
 #include "base/list.h"
+#include "core/home.h"
 #include "core/scope.h"
 #include "core/task.h"
 #include "core/worker.h"
@@ -160,12 +161,25 @@ void urd__wait_cancel(urd__task *task, urd_scope *scope);
 int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waiter,
                  urd__reason reason, const void *on);
 
-/* The same, and no cancel ends it. */
+/* The same with a lock that has a home. */
+int urd__wait_on_held(urd__task *self, urd__link *list, urd__held held, urd__waiter *waiter,
+                      urd__reason reason, const void *on);
+
+/* As the first, and no cancel ends it. */
 void urd__wait_on_shielded(urd__task *self, urd__link *list, int *lock, urd__reason reason,
                            const void *on);
 
 /* The first waiter that could be claimed, dequeued; NULL: none.  Under the lock. */
 urd__waiter *urd__wait_pop(urd__link *list);
+
+/* Make ready, after the lock, who was popped under it. */
+static inline void urd__wait_ready_held(urd__task *task, urd__held held)
+{
+    if (__builtin_expect(held.home && task->worker == held.home, 1))
+        urd__worker_enqueue(held.home, task);
+    else
+        urd__task_ready(task);
+}
 
 /* All of them, with this result, to the end of `woken`; and after the lock make them ready. */
 void urd__wait_pop_all(urd__link *list, int result, urd__link *woken);

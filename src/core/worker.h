@@ -21,8 +21,9 @@ typedef struct urd__worker {
     /* Of the worker's own thread. */
     urd__task *current;
     urd__task *ready_first, *ready_last;
-    unsigned tick;         /* switches since it started; every so many it looks around */
-    unsigned old_job_tick; /* when the oldest job not begun had its turn last */
+    struct urd__home *inside; /* atomic, own thread writes: see home.h */
+    unsigned tick;            /* switches since it started; every so many it looks around */
+    unsigned old_job_tick;    /* when the oldest job not begun had its turn last */
     unsigned index;
     int64_t now;                /* about what time it is, for reports; read at some looks around */
     unsigned now_tick;          /* when that was; a task that parks makes the worker look again */

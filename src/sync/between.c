@@ -78,7 +78,7 @@ typedef struct side {
 typedef struct between {
     uint64_t done; /* atomic: values that were said to be, and AWAITED for joins */
     int joins;     /* atomic, futex: times that joins were called */
-    char apart_from_what_is_set_once[20];
+    char apart_from_what_is_set_once[4];
     side senders;
     char apart_from_senders[64];
     side receivers;

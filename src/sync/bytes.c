@@ -22,7 +22,6 @@
 
 #include "base/check.h"
 #include "base/list.h"
-#include "base/lock.h"
 #include "core/wait.h"
 #include "sync/chan.h"
 
@@ -152,14 +151,14 @@ int urd__bytes_try(urd_chan *c, bool send, urd_message *m, urd__link *woken)
 void urd__bytes_sender_left(urd_chan *c)
 {
     urd__link woken = {0};
-    urd__lock(&c->lock);
+    urd__held held = urd__home_lock(&c->lock);
     let_in(c, &woken);
-    urd__unlock(&c->lock);
+    urd__home_unlock(held);
     urd__wait_ready_all(&woken);
 }
 
 /* Under lock, which is released. */
-static int wait_for(urd_chan *c, bool send, urd_message *m, urd__task *self)
+static int wait_for(urd_chan *c, bool send, urd_message *m, urd__task *self, urd__held held)
 {
     urd__waiter waiter = {.value = m};
     urd_message *beside = NULL;
@@ -171,8 +170,8 @@ static int wait_for(urd_chan *c, bool send, urd_message *m, urd__task *self)
         *beside = *m;
         waiter.value = beside;
     }
-    int rc = urd__wait_on(self, send ? &c->senders : &c->receivers, &c->lock, &waiter,
-                          send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV, c);
+    int rc = urd__wait_on_held(self, send ? &c->senders : &c->receivers, held, &waiter,
+                               send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV, c);
     if (beside && !send)
         *m = *beside;
     if (rc && send)
@@ -183,11 +182,12 @@ static int wait_for(urd_chan *c, bool send, urd_message *m, urd__task *self)
 int urd__bytes_transfer(urd_chan *c, bool send, urd_message *m, urd__task *waits)
 {
     urd__link woken = {0};
-    urd__lock(&c->lock);
+    urd__held held = urd__home_lock(&c->lock);
     int rc = urd__bytes_try(c, send, m, &woken);
     if (rc == -EAGAIN && waits)
-        return wait_for(c, send, m, waits); /* nobody was woken: there was nobody, or no room */
-    urd__unlock(&c->lock);
+        return wait_for(c, send, m, waits,
+                        held); /* nobody was woken: there was nobody or no room */
+    urd__home_unlock(held);
     urd__wait_ready_all(&woken);
     return rc;
 }

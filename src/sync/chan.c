@@ -24,7 +24,6 @@
 
 #include "base/check.h"
 #include "base/list.h"
-#include "base/lock.h"
 #include "core/peer.h"
 #include "core/wait.h"
 #include "sync/between.h"
@@ -65,13 +64,16 @@ void urd_chan_fini(urd_chan *c)
 {
     if (is_between(c))
         return;
-    urd__lock(&c->lock);
+    urd__held held = urd__home_lock(&c->lock);
     bool waiting = !urd__list_empty(&c->senders) || !urd__list_empty(&c->receivers) ||
                    !urd__list_empty(&c->joiners);
-    urd__unlock(&c->lock);
+    urd__home_unlock(held);
     if (waiting)
         urd__die("urd_chan_fini: somebody waits in the channel");
 }
+
+/* A send or a receive is one function down to the wait. */
+#define INLINE __attribute__((always_inline)) static inline
 
 static inline unsigned char *slot(const urd_chan *c, size_t i)
 {
@@ -115,7 +117,7 @@ static inline urd__waiter *pop(urd__link *list)
 }
 
 /* Under lock.  0, -EPIPE, -EAGAIN; *wake is who is to be made ready after the lock. */
-static inline int try_send(urd_chan *c, const void *v, urd__task **wake)
+INLINE int try_send(urd_chan *c, const void *v, urd__task **wake)
 {
     if (c->closed)
         return -EPIPE;
@@ -133,7 +135,7 @@ static inline int try_send(urd_chan *c, const void *v, urd__task **wake)
 }
 
 /* Under lock, the same in the other direction. */
-static inline int try_recv(urd_chan *c, void *v, urd__task **wake)
+INLINE int try_recv(urd_chan *c, void *v, urd__task **wake)
 {
     bool from_ring = c->count > 0;
     if (from_ring)
@@ -160,7 +162,8 @@ int urd__chan_try(urd_chan *c, bool send, void *v, urd__task **wake, urd__link *
 
 /* Of a compact task, whose stack is copied away: the value waits beside the task.  Under lock,
  * which is released. */
-__attribute__((noinline)) static int wait_compact(urd_chan *c, void *v, bool send, urd__task *self)
+__attribute__((noinline)) static int wait_compact(urd_chan *c, void *v, bool send, urd__task *self,
+                                                  urd__held held)
 {
     enum { VALUE_BYTES_MAX = URD__COMPACT_NOTE_BYTES - sizeof(urd__waiter) };
     if (c->elem_bytes > VALUE_BYTES_MAX)
@@ -170,8 +173,8 @@ __attribute__((noinline)) static int wait_compact(urd_chan *c, void *v, bool sen
     waiter.value = note + 1; /* behind its copy there */
     if (send)
         copy(c, waiter.value, v);
-    int rc = urd__wait_on(self, send ? &c->senders : &c->receivers, &c->lock, &waiter,
-                          send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV, c);
+    int rc = urd__wait_on_held(self, send ? &c->senders : &c->receivers, held, &waiter,
+                               send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV, c);
     if (rc == 0 && waiter.result == 0 && !send)
         copy(c, v, waiter.value);
     return rc ? rc : waiter.result;
@@ -187,8 +190,7 @@ __attribute__((noinline)) static int transfer_apart(urd_chan *c, void *v, bool s
 
 /* v is read when sending, written when receiving.  Written once for all four calls, and compiled
  * for each. */
-__attribute__((always_inline)) static inline int transfer(urd_chan *c, void *v, bool send,
-                                                          bool wait)
+INLINE int transfer(urd_chan *c, void *v, bool send, bool wait)
 {
     urd__task *self = wait ? urd__task_self() : NULL, *wake = NULL;
     int rc = wait ? urd__wait_enter(self) : 0;
@@ -196,21 +198,21 @@ __attribute__((always_inline)) static inline int transfer(urd_chan *c, void *v, 
         return rc;
     if (__builtin_expect(c->order >= URD__BYTES, 0))
         return transfer_apart(c, v, send, self);
-    urd__lock(&c->lock);
+    urd__held held = urd__home_lock(&c->lock);
     rc = send ? try_send(c, v, &wake) : try_recv(c, v, &wake);
     if (wait && rc == -EAGAIN) {
         if (__builtin_expect(self->compact, 0))
-            return wait_compact(c, v, send, self);
+            return wait_compact(c, v, send, self, held);
         urd__waiter waiter;
         waiter.value = v;
         waiter.result = 0;
-        rc = urd__wait_on(self, send ? &c->senders : &c->receivers, &c->lock, &waiter,
-                          send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV, c);
+        rc = urd__wait_on_held(self, send ? &c->senders : &c->receivers, held, &waiter,
+                               send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV, c);
         return rc ? rc : waiter.result;
     }
-    urd__unlock(&c->lock);
+    urd__home_unlock(held);
     if (wake)
-        urd__task_ready(wake);
+        urd__wait_ready_held(wake, held);
     return rc;
 }
 
@@ -246,7 +248,7 @@ static void release_joiners(urd_chan *c, urd__link *woken)
 static size_t close_channel(urd_chan *c, bool drop)
 {
     urd__link woken = {0};
-    urd__lock(&c->lock);
+    urd__held held = urd__home_lock(&c->lock);
     size_t dropped = drop ? c->count : 0;
     c->closed = true;
     c->count -= dropped;
@@ -255,7 +257,7 @@ static size_t close_channel(urd_chan *c, bool drop)
     urd__wait_pop_all(&c->senders, -EPIPE, &woken);
     urd__wait_pop_all(&c->receivers, -EPIPE, &woken);
     release_joiners(c, &woken);
-    urd__unlock(&c->lock);
+    urd__home_unlock(held);
     urd__wait_ready_all(&woken);
     return dropped;
 }
@@ -283,13 +285,13 @@ void urd_chan_repair(urd_chan *c)
 static bool count_done(urd_chan *c)
 {
     urd__link woken = {0};
-    urd__lock(&c->lock);
+    urd__held held = urd__home_lock(&c->lock);
     bool counts = c->done != c->sent;
     if (counts) {
         c->done++;
         release_joiners(c, &woken);
     }
-    urd__unlock(&c->lock);
+    urd__home_unlock(held);
     urd__wait_ready_all(&woken);
     return counts;
 }
@@ -308,13 +310,13 @@ int urd_chan_join(urd_chan *c)
         return rc;
     if (is_between(c))
         return urd__between_join(c);
-    urd__lock(&c->lock);
+    urd__held held = urd__home_lock(&c->lock);
     if (c->done == c->sent) {
-        urd__unlock(&c->lock);
+        urd__home_unlock(held);
         return 0;
     }
     urd__waiter waiter = {0};
-    return urd__wait_on(self, &c->joiners, &c->lock, &waiter, URD__ON_CHAN_JOIN, c);
+    return urd__wait_on_held(self, &c->joiners, held, &waiter, URD__ON_CHAN_JOIN, c);
 }
 
 /* ---- Counters ------------------------------------------------------------------------------- */
@@ -326,9 +328,9 @@ size_t urd_chan_depth(urd_chan *c)
         urd__between_stats(c, &counts);
         return counts.depth;
     }
-    urd__lock(&c->lock);
+    urd__held held = urd__home_lock(&c->lock);
     size_t count = c->count;
-    urd__unlock(&c->lock);
+    urd__home_unlock(held);
     return count;
 }
 
@@ -346,7 +348,7 @@ void urd_chan_stats(urd_chan *c, urd_chan_counts *out)
         urd__between_stats(c, out);
         return;
     }
-    urd__lock(&c->lock);
+    urd__held held = urd__home_lock(&c->lock);
     *out = (urd_chan_counts){.depth = c->count,
                              .senders = length(&c->senders),
                              .receivers = length(&c->receivers),
@@ -354,5 +356,5 @@ void urd_chan_stats(urd_chan *c, urd_chan_counts *out)
                              .unfinished = c->sent - c->done,
                              .bytes = c->used,
                              .closed = c->closed};
-    urd__unlock(&c->lock);
+    urd__home_unlock(held);
 }

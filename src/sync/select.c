@@ -72,7 +72,7 @@ static int *lock_of(const urd_op *op)
     switch (op->kind) {
     case URD_OP_SEND:
     case URD_OP_RECV:
-        return &op->chan->lock;
+        return &op->chan->lock.word;
     case URD_OP_NEXT:
         return &op->subscriber->from->lock;
     case URD_OP_EVENT:
@@ -82,6 +82,15 @@ static int *lock_of(const urd_op *op)
     default:
         return NULL;
     }
+}
+
+/* Of several at once none can be at home. */
+static void lock(const urd_op *op)
+{
+    if (op->kind == URD_OP_SEND || op->kind == URD_OP_RECV)
+        urd__home_lock_away(&op->chan->lock);
+    else
+        urd__lock(lock_of(op));
 }
 
 static urd__link *queue_of(const urd_op *op)
@@ -140,7 +149,7 @@ static bool try_alone(urd_op *op, awakened *woken)
     }
     if (!is_channel(op))
         return has_happened(op);
-    urd__lock(lock_of(op));
+    lock(op);
     bool happened = try_channel(op, woken);
     urd__unlock(lock_of(op));
     return happened;
@@ -227,7 +236,7 @@ static void lock_channels(const arms *a)
     uintptr_t last = 0;
     for (unsigned i = 0; i < a->n; i++) {
         if (lock_address(a, i) != last)
-            urd__lock(lock_of(&a->ops[a->ops[i].sorted]));
+            lock(&a->ops[a->ops[i].sorted]);
         last = lock_address(a, i);
     }
 }
@@ -322,7 +331,7 @@ static void dequeue(urd__task *self, urd_op *op)
         op->arm->dequeue(self, op);
         return;
     }
-    urd__lock(lock_of(op));
+    lock(op);
     if (urd__list_linked(&op->waiter.link))
         urd__list_remove(&op->waiter.link);
     urd__unlock(lock_of(op));

@@ -38,6 +38,18 @@ static void setup_one_slot(void)
     setup(1);
 }
 
+/* Thread 0 is a worker, at home in the channel; the others are not. */
+static urd__worker home;
+
+static void setup_at_home(void)
+{
+    setup(0);
+    home = (urd__worker){.current = &tasks[0]};
+    tasks[0].worker = worker_of[1] = &home;
+    urd__homes_open();
+    chan.lock.worker = (uintptr_t)&home;
+}
+
 /* The value is plain memory of the sender's, gone when the send has returned. */
 static void send_value(int value)
 {
@@ -212,6 +224,18 @@ const struct explore_model explore_models[] = {
      .setup = setup_rendezvous,
      .threads = {send_own, receive_value},
      .thread_names = {"sender", "receiver"},
+     .finish = values_agree},
+    {.name = "a_rendezvous_of_who_is_at_home_and_a_stranger",
+     .setup = setup_at_home,
+     .threads = {send_own, receive_value},
+     .thread_names = {"home", "stranger"},
+     .random = SAMPLES / 2,
+     .finish = values_agree},
+    {.name = "a_cancel_beside_a_receiver_at_home",
+     .setup = setup_at_home,
+     .threads = {receive_value, send_own, cancel_scope},
+     .thread_names = {"home", "stranger", "canceller"},
+     .random = SAMPLES,
      .finish = values_agree},
     {.name = "a_full_ring_makes_senders_wait_in_order",
      .setup = setup_one_slot,

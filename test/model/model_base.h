@@ -19,6 +19,7 @@
 #include "explore.h"
 
 #define URD_BASE_LOCK_H
+enum { URD__SPINS_BEFORE_YIELD = 1 };
 #define urd__lock(lock) explore_lock(lock)
 #define urd__trylock(lock) explore_trylock(lock)
 #define urd__unlock(lock) explore_unlock(lock)

@@ -12,6 +12,7 @@
 #include "model_base.h"
 
 #include "core/cancel.c"
+#include "core/home.c"
 #include "core/peer.h"
 #include "core/scope.c"
 #include "core/wait.c"
