@@ -19,7 +19,7 @@ URD_BEGIN_DECLS
 /*
  * A mutex.  Nobody starves: waiters are served in the order in which they came, and though who runs
  * and locks may overtake the first of them, while it is on its way, an unlock gives the mutex to a
- * waiter that has found it taken four times, or that is the first and has waited for 1 ms.
+ * waiter that has found it taken four times, or that has been the first for 1 ms.
  * Once it is unlocked, whoever locks it next may free its memory.
  *
  * In memory from urd_shared_alloc() it is between processes, with the same calls; then no order is

@@ -19,7 +19,8 @@ typedef struct urd__mutex_waiter {
     urd__waiter waiter;
     urd__reason reason;
     const void *on;
-    int64_t since; /* these are its own while it is on no list, else under the list's lock */
+    int64_t since; /* it came, or became the first; as the next two its own while it is on no list,
+                      else under the list's lock */
     int losses;    /* times it was woken and found the mutex taken */
     bool given;    /* the mutex is its own */
 } urd__mutex_waiter;

@@ -266,8 +266,8 @@ MUTANTS = [
     ("mutex", "sync/mutex.c", "(free ? (uintptr_t)self : WAITS);",
      "(free ? (uintptr_t)self : 0);",
      "an unlock does not see that somebody waits"),
-    ("mutex", "sync/mutex.c", "    if (urd__list_empty(&m->waiters))\n        urd__and_ar",
-     "    if (true)\n        urd__and_ar", "after the first waiter the others are forgotten"),
+    ("mutex", "sync/mutex.c", "    else\n        urd__and_ar(&m->owner, ~WAITS);",
+     "    urd__and_ar(&m->owner, ~WAITS);", "after the first waiter the others are forgotten"),
     ("mutex", "sync/mutex.c", "(uintptr_t)task | bits); /* U3 [mutex] */",
      "(uintptr_t)task); /* U3 [mutex] */", "after a hand-over the others are forgotten"),
     ("mutex", "sync/mutex.c", "(uintptr_t)task | bits); /* U3 [mutex] */",
@@ -282,8 +282,8 @@ MUTANTS = [
      "        if (true) {", "an unlock wakes nobody"),
     ("mutex", "sync/mutex.c", "        urd__unlock(&m->lock);\n        now = urd__load_rlx",
      "        now = urd__load_rlx", "the list stays locked"),
-    ("mutex", "sync/mutex.c", "        next = claim_first(m);\n",
-     "        next = claim_first(m);\n        if (!next) {\n"
+    ("mutex", "sync/mutex.c", "        next = claim_first(m, time);\n",
+     "        next = claim_first(m, time);\n        if (!next) {\n"
      "            urd__store_rel(&m->owner, (uintptr_t)0);\n"
      "            urd__unlock(&m->lock);\n            return;\n        }\n",
      "an unlock touches the mutex after it is free"),

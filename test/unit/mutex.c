@@ -238,6 +238,42 @@ static int who_unlocks_may_lock_again(void *arg)
     return 0;
 }
 
+static int overtake_the_second(void *unused)
+{
+    (void)unused;
+    CHECK_EQ(urd_mutex_lock(&mutex), 0);
+    CHECK_EQ(urd_mutex_trylock(&mutex), -EAGAIN);
+    urd_mutex_unlock(&mutex);
+    CHECK_EQ(urd_mutex_trylock(&mutex), 0); /* the next one is the first since just now */
+    CHECK_EQ(next, 0);
+    urd_mutex_unlock(&mutex);
+    return 0;
+}
+
+static int crowd_waits(void *unused)
+{
+    (void)unused;
+    int turn = 0;
+    next = 0;
+    CHECK_EQ(urd_mutex_lock(&mutex), 0);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, overtake_the_second, NULL);
+    CHECK_EQ(urd_sleep(1), 0);
+    urd_go(&s, lock_in_turn, &turn);
+    CHECK_EQ(urd_sleep(2 * URD_MS), 0);
+    urd_mutex_unlock(&mutex);
+    CHECK_EQ(urd_mutex_trylock(&mutex), -EAGAIN); /* it was given to the first */
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(next, 1);
+    return 0;
+}
+
+TEST(of_a_crowd_that_waits_for_a_millisecond_only_the_first_is_given_the_mutex)
+{
+    test_run(crowd_waits);
+}
+
 TEST(who_runs_may_overtake_a_waiter_on_his_way)
 {
     test_run(who_unlocks_may_lock_again);
