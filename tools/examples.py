@@ -74,6 +74,7 @@ CASES = [
     Case("counter", ("canal",)),
     Case("contention"),
     Case("pingpong"),
+    Case("service"),
 ]
 
 
