@@ -33,6 +33,7 @@
 #include "urd/job.h"
 #include "urd/local.h"
 #include "urd/lock.h"
+#include "urd/message.h"
 #include "urd/net.h"
 #include "urd/par.h"
 #include "urd/pool.h"

@@ -54,7 +54,7 @@ FRAGMENT_FLAGS = ["-D_GNU_SOURCE", "-Wno-unused-variable", "-Wno-unused-function
 WORD = re.compile(r"\b(?:urd|URD)_(?!_)\w+")
 HEADERS = "".join(f"#include <{name}.h>\n" for name in
                   ("errno", "signal", "stdatomic", "stdio", "stdlib", "string", "unistd", "urd",
-                   "urd_tls"))
+                   "urd_auth", "urd_tls"))
 
 
 @dataclass
@@ -237,11 +237,14 @@ def run(command, what, env=None, exit_code=0):
     return done.stdout
 
 
-def link_flags(lib):
+def link_flags(lib, source):
     if not lib:
         return []
     folder = os.path.dirname(os.path.abspath(lib))
-    return [lib, f"-Wl,-rpath,{folder}", "-pthread", "-lm", *needed_by(lib)]
+    tls = []
+    if re.search(r"^#include <urd_(auth|tls)\.h>", source, re.M):
+        tls = [os.path.join(folder, "liburdume-tls.a"), "-lssl", "-lcrypto"]
+    return [*tls, lib, f"-Wl,-rpath,{folder}", "-pthread", "-lm", *needed_by(lib)]
 
 
 def needed_by(lib):
@@ -291,7 +294,7 @@ def check_c(block, options, directory):
         elif not options.lib:
             run([*command, "-c", file, "-o", program], "compile")
         else:
-            run([*command, file, "-o", program, *link_flags(options.lib)], "compile")
+            run([*command, file, "-o", program, *link_flags(options.lib, source)], "compile")
             run_program(block, program)
 
 
@@ -317,9 +320,9 @@ def header_names(include):
                 text += opened.read()
         return text
 
-    text = read("urd.h") + read("urd/*.h") + read("urd_tls.h")
+    text = read("urd.h") + read("urd/*.h") + read("urd_auth.h") + read("urd_tls.h")
     everything = text + read("urd_compare.h")
-    functions = set(re.findall(r"\b(urd_[a-z_]+?)(?:_at)?\(", re.sub(r"/\*.*?\*/", "", text,
+    functions = set(re.findall(r"\b(urd_[a-z_]*?[a-z])(?:_at)?\(", re.sub(r"/\*.*?\*/", "", text,
                                                                      flags=re.S)))
     return functions, set(WORD.findall(everything)) | functions
 
@@ -399,7 +402,7 @@ def self_test(options):
             '    puts("a\\e\\e");\n}\n.Ed\n.\\" output\n.Bd -literal\n%s\n.Ed\n')
     with tempfile.TemporaryDirectory() as directory:
         options.include, options.lib = directory, "-lm"
-        for header in ("urd.h", "urd_tls.h"):
+        for header in ("urd.h", "urd_auth.h", "urd_tls.h"):
             open(os.path.join(directory, header), "w", encoding="utf-8").close()
         failed = total = 0
         for name, text, should in ([("t.md", text, should) for should, text in cases] +

@@ -201,7 +201,7 @@ def declared(tree):
     """The functions of the library that its headers declare, with their lines."""
     names = {}
     for f in tree.under("include/urd.h") + tree.under("include/urd/", ".h") + \
-            tree.under("include/urd_tls.h"):
+            tree.under("include/urd_auth.h") + tree.under("include/urd_tls.h"):
         code = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda m: blank(m[0]), f.code, flags=re.M)
         code = re.sub(r"^URD_(BEGIN|END)_DECLS$", lambda m: blank(m[0]), code, flags=re.M)
         for match in re.finditer(r"^(?!typedef\b|static\b)\w[\w\s*]*?\b(urd_\w+)\s*\(", code, re.M):

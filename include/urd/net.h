@@ -83,6 +83,15 @@ int urd_unix_dial(const char *path) URD_MUST_USE;
  * another one is doing this in the same folder. */
 int urd_unix_listen(const char *path, const urd_listen_options *options) URD_MUST_USE;
 
+/*
+ * Send a descriptor over a Unix socket, beside a byte: the process at the other end gets one of its
+ * own for the same open file.  Ours stays open.  0; -errno of sendmsg(2).
+ */
+int urd_unix_send_fd(int socket, int fd) URD_MUST_USE;
+/* Wait for one: it, close-on-exec, to be closed by urd_close; -ENODATA: the end; -EBADMSG: a byte
+ * came without exactly one descriptor, or there is no number left for it. */
+int urd_unix_recv_fd(int socket) URD_MUST_USE;
+
 /* ---- UDP: for urd_recvfrom and urd_sendto; dialled, also for urd_read and urd_write ---- */
 
 int urd_udp_open(const char *host, int port) URD_MUST_USE; /* host, port: as in urd_tcp_listen */
