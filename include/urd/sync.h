@@ -69,10 +69,16 @@ void urd_barrier_reset(urd_barrier *b);  /* who waits gets -EPIPE; whole again f
 int urd_barrier_waiting(urd_barrier *b); /* how many wait now */
 bool urd_barrier_broken(urd_barrier *b);
 
-/* A latch: wait until a count has come down to zero.  All-zero: it has. */
+/*
+ * A latch: wait until a count has come down to zero.  All-zero: it has.
+ *
+ * In memory from urd_shared_alloc() it is between processes, with counts up to 2^30 - 1.  What a
+ * process that was killed did not count down is for others to do.  Who waits may miss a zero that
+ * is counted up from again at once.
+ */
 typedef struct urd_latch {
     long count; /* atomic; to zero only under lock */
-    int lock;   /* guards waiters */
+    int lock;   /* guards waiters; between processes the count */
     struct urd__link waiters;
     long reserved[1];
 } urd_latch;

@@ -6,6 +6,18 @@
  * Counting down is an atomic of its own, but for the last: that is under the lock, and a waiter
  * takes the lock to look.  So whoever has waited may free the latch: the last to count down has let
  * go of it.
+ *
+ * In memory that processes share there is no list: the lock is the count, with a bit that somebody
+ * AWAITS zero, and the word that waiters sleep on:
+ *
+ *     wait:  W1 zero? done                     count down:  D1 count - 1; the last takes
+ *            W2 AWAITED, if still the same                     AWAITED away
+ *            W3 sleep while it is the same                  D2 it was set? wake all
+ *
+ * Both change the word by a compare-and-swap.  If D1 is before W2, that fails and W1 sees it; else
+ * D1 sees AWAITED, and W3 does not sleep or D2 wakes it.  If the last is killed before D2, its
+ * death wakes all.  After D1 the latch's memory may be freed: D2 names an address.
+ * Checked, so far as processes share it: test/model/sem.c.
  */
 #include <errno.h>
 #include <limits.h>
@@ -14,10 +26,58 @@
 #include "base/check.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "core/peer.h"
 #include "core/wait.h"
+#include "core/word.h"
+
+/* ---- Between processes ----------------------------------------------------------------------- */
+
+enum { AWAITED = 1, ONE = 2 };
+
+static void add_shared(urd_latch *l, long n)
+{
+    int now = urd__load_rlx(&l->lock); /* checked by the swap */
+    do {
+        if (n < 0 || n > INT_MAX / ONE - now / ONE)
+            urd__die("urd_latch_add: %ld more than %d, between processes", n, now / ONE);
+    } while (!urd__cas_ar(&l->lock, &now, now + (int)n * ONE)); /* [latch] */
+}
+
+static void count_down_shared(urd_latch *l)
+{
+    int now = urd__load_rlx(&l->lock), next; /* checked by the swap */
+    do {
+        if (now < ONE)
+            urd__die("urd_latch_done: the count is zero already");
+        next = now - ONE < ONE ? 0 : now - ONE;
+    } while (!urd__cas_ar(&l->lock, &now, next)); /* D1 [latch] */
+    if (next == 0 && (now & AWAITED))
+        urd__word_wake(&l->lock, INT_MAX); /* D2 */
+}
+
+static int wait_shared(urd_latch *l, urd__task *self)
+{
+    int rc = 0;
+    while (rc == 0) {
+        urd__word w = {.word = &l->lock, .deaths = urd__peers_deaths(), .on = l};
+        int now = urd__load_acq(&l->lock); /* W1 [latch] */
+        if (now < ONE)
+            return 0;
+        w.value = now | AWAITED;
+        if ((now & AWAITED) || urd__cas_ar(&l->lock, &now, w.value)) /* W2 [latch] */
+            rc = urd__word_wait(self, &w, self->scope);              /* W3 */
+    }
+    return rc;
+}
+
+/* ---- Of one process -------------------------------------------------------------------------- */
 
 void urd_latch_add(urd_latch *l, long n)
 {
+    if (urd__is_shared(l)) {
+        add_shared(l, n);
+        return;
+    }
     long now = urd__load_rlx(&l->count); /* checked by the swap */
     do {
         if (n < 0 || now > LONG_MAX - n)
@@ -41,6 +101,10 @@ static void count_down_last(urd_latch *l)
 
 void urd_latch_done(urd_latch *l)
 {
+    if (urd__is_shared(l)) {
+        count_down_shared(l);
+        return;
+    }
     long now = urd__load_rlx(&l->count); /* checked by the swap */
     while (now > 1)
         if (urd__cas_ar(&l->count, &now, now - 1)) /* [latch] */
@@ -50,7 +114,9 @@ void urd_latch_done(urd_latch *l)
 
 long urd_latch_count(const urd_latch *l)
 {
-    return urd__load_acq(&l->count); /* [latch] */
+    if (urd__is_shared(l))
+        return urd__load_acq(&l->lock) / ONE; /* [latch] */
+    return urd__load_acq(&l->count);          /* [latch] */
 }
 
 int urd_latch_wait(urd_latch *l)
@@ -59,6 +125,8 @@ int urd_latch_wait(urd_latch *l)
     int rc = urd__wait_enter(self);
     if (rc)
         return rc;
+    if (urd__is_shared(l))
+        return wait_shared(l, self);
     urd__lock(&l->lock);
     if (urd_latch_count(l) == 0) {
         urd__unlock(&l->lock);

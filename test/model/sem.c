@@ -1,5 +1,5 @@
 /*
- * sem.c - every schedule of processes that share a semaphore or an event.
+ * sem.c - every schedule of processes that share a semaphore, an event or a latch.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -31,6 +31,12 @@ static void step(void)
 #define urd__word_wake(word, n) (step(), wake_any(word, n))
 #include "sync/event.c"
 #include "sync/sem.c"
+/* Its own functions of these names. */
+#define AWAITED LATCH_AWAITED
+#define wait_shared latch_wait_shared
+#include "sync/latch.c"
+#undef AWAITED
+#undef wait_shared
 
 enum { SAMPLES = 2000 };
 
@@ -38,6 +44,7 @@ static urd__peers peers;
 static struct {
     urd_sem sem;
     urd_event event;
+    urd_latch latch;
 } common;
 static int held, cancelled, passed;
 static bool may_be_cancelled[EXPLORE_THREADS_MAX];
@@ -65,6 +72,8 @@ static void setup(void)
         (urd__place){.peers = &peers, .low = (uintptr_t)&common, .bytes = sizeof common};
     urd_sem_init(&common.sem, 0, 0);
     common.event = (urd_event){0};
+    common.latch = (urd_latch){0};
+    urd_latch_add(&common.latch, 2);
     held = cancelled = passed = dead = 0;
     for (int i = 0; i < EXPLORE_THREADS_MAX; i++)
         tasks[i].scope = NULL;
@@ -211,6 +220,27 @@ static void it_passed(void)
     explore_assert(passed == 1);
 }
 
+static void wait_for_latch(void)
+{
+    explore_assert(urd_latch_wait(&common.latch) == 0);
+    explore_ghost_add(&passed, 1);
+}
+
+static void count_down(void)
+{
+    urd_latch_done(&common.latch);
+}
+
+static void count_down_and_maybe_die(void)
+{
+    maybe_die_in(count_down);
+}
+
+static void both_passed_the_latch(void)
+{
+    explore_assert(passed == 2 && urd_latch_count(&common.latch) == 0);
+}
+
 const struct explore_model explore_models[] = {
     {.name = "three_share_one_permit",
      .setup = setup_one,
@@ -266,5 +296,17 @@ const struct explore_model explore_models[] = {
      .stale_reads = 1,
      .random = SAMPLES,
      .finish = it_passed},
+    {.name = "a_latch_lets_all_go_on",
+     .setup = setup,
+     .threads = {wait_for_latch, wait_for_latch, count_down, count_down},
+     .stale_reads = 1,
+     .random = SAMPLES,
+     .finish = both_passed_the_latch},
+    {.name = "a_latch_whose_last_dies_lets_all_go_on",
+     .setup = setup_doomed,
+     .threads = {wait_for_latch, count_down_and_maybe_die, wait_for_latch, count_down, zygote},
+     .stale_reads = 1,
+     .random = SAMPLES,
+     .finish = both_passed_the_latch},
     {.name = NULL},
 };

@@ -5,9 +5,12 @@
  */
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/atomic.h"
+#include "base/os.h"
+#include "forks.h"
 #include "runs.h"
 
 enum { JOBS = 9, ROUNDS = 20 };
@@ -127,4 +130,89 @@ TEST(misuse_aborts_with_a_message)
 {
     CHECK_ABORTS(below_zero, "urd_latch_done: the count is zero already");
     CHECK_ABORTS(too_many, "urd_latch_add: ");
+}
+
+/* ---- Between processes ----------------------------------------------------------------------- */
+
+static void run(urd_fn *fn)
+{
+    urd_config config = {.workers = 1};
+    test_run_with(&config, fn, NULL);
+}
+
+static int counts_down_given(void *arg)
+{
+    urd_latch_done(arg);
+    return 0;
+}
+
+static int waits_for(void *arg)
+{
+    return urd_latch_wait(arg);
+}
+
+static int dies_when_awaited(void *arg)
+{
+    urd_latch *l = arg;
+    while (!(urd__load_acq(&l->lock) & 1)) /* until it is awaited */
+        urd__os_yield();
+    urd_latch_done(l);
+    raise(SIGKILL);
+    return 0;
+}
+
+static int between_processes(void *arg)
+{
+    (void)arg;
+    urd_latch *l = urd_shared_alloc(sizeof *l);
+    urd_scope s, doomed;
+    for (int round = 0; round < 2; round++) {
+        urd_latch_add(l, 4);
+        urd_scope_open(&s);
+        for (urd_kind kind = URD_TASK; kind <= URD_PROCESS; kind++) {
+            CHECK_EQ(urd_spawn(&s, kind, waits_for, l, 0), 0);
+            CHECK_EQ(urd_spawn(&s, kind, counts_down_given, l, 0), 0);
+        }
+        urd_scope_open(&doomed);
+        CHECK_EQ(urd_spawn(&doomed, URD_PROCESS, dies_when_awaited, l, 0), 0);
+        CHECK_EQ(urd_scope_join(&doomed), -ECHILD);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        CHECK_EQ(urd_latch_count(l), 0);
+        CHECK_EQ(urd_latch_wait(l), 0);
+    }
+    urd_shared_free(l);
+    return 0;
+}
+
+TEST(processes_count_down_and_wait_whoever_dies)
+{
+    run(between_processes);
+}
+
+static int waits_in_vain(void *arg)
+{
+    CHECK_EQ(urd_latch_wait(arg), -ECANCELED);
+    return 0;
+}
+
+static int cancelled_between(void *arg)
+{
+    (void)arg;
+    urd_latch *l = urd_shared_alloc(sizeof *l);
+    urd_scope s;
+    urd_latch_add(l, 1);
+    urd_scope_open(&s);
+    urd_go(&s, waits_in_vain, l);
+    CHECK_EQ(urd_spawn(&s, URD_THREAD, waits_in_vain, l, 0), 0);
+    CHECK_EQ(urd_yield(), 0);
+    urd_scope_cancel(&s, -EDOM);
+    CHECK_EQ(urd_scope_join(&s), -EDOM);
+    CHECK_EQ(urd_latch_count(l), 1);
+    urd_shared_free(l);
+    return 0;
+}
+
+TEST(a_cancel_ends_a_wait_between_processes)
+{
+    run(cancelled_between);
 }
