@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,4 +106,15 @@ urd__symbol urd__symbol_at(const void *address)
     urd__symbol symbol = from_loader(address);
     add_from_debug(&symbol, address);
     return symbol;
+}
+
+void urd__symbol_place(const void *at, char *out, size_t size)
+{
+    urd__symbol symbol = urd__symbol_at((const char *)at - 1); /* behind the call */
+    if (symbol.name && symbol.file)
+        snprintf(out, size, "%s:%d in %s", symbol.file, symbol.line, symbol.name);
+    else if (symbol.name)
+        snprintf(out, size, "%s+%#zx", symbol.name, symbol.offset);
+    else
+        snprintf(out, size, "%p", at);
 }

@@ -19,6 +19,9 @@ typedef struct urd__symbol {
 /* Strings live until urd__symbols_close().  Reads debug information the first time: some 10 ms. */
 urd__symbol urd__symbol_at(const void *address);
 
+/* Where a call was made that returns to `at`: as "cake.c:12 in bake", or what of it is known. */
+void urd__symbol_place(const void *at, char *out, size_t size);
+
 /* As the runtime ends: close what was read. */
 void urd__symbols_close(void);
 

@@ -119,18 +119,6 @@ void urd__task_ready(urd__task *task)
     }
 }
 
-/* As "cake.c:12 in bake", or what of it is known. */
-static void name_place(const void *at, char *out, size_t size)
-{
-    urd__symbol symbol = urd__symbol_at((const char *)at - 1); /* behind the call */
-    if (symbol.name && symbol.file)
-        snprintf(out, size, "%s:%d in %s", symbol.file, symbol.line, symbol.name);
-    else if (symbol.name)
-        snprintf(out, size, "%s+%#zx", symbol.name, symbol.offset);
-    else
-        snprintf(out, size, "%p", at);
-}
-
 void urd__task_locks_differ(const urd__task *self, unsigned before, const char *what)
 {
     enum { PLACE_BYTES = 200 };
@@ -138,7 +126,7 @@ void urd__task_locks_differ(const urd__task *self, unsigned before, const char *
     unsigned kept = self->locks - before;
     if (kept > INT_MAX)
         urd__die("%s gave back a lock that it had not taken", what);
-    name_place(self->locked_at, place, sizeof place);
+    urd__symbol_place(self->locked_at, place, sizeof place);
     urd__die("%s returned with %u lock%s held; the last it took, at %s", what, kept,
              kept == 1 ? "" : "s", place);
 }
