@@ -33,7 +33,14 @@ int urd_go_copy_at(urd_scope *s, urd_fn *fn, const void *arg, size_t size, const
 int urd_spawn_at(urd_scope *s, urd_kind kind, urd_fn *fn, void *arg, size_t size,
                  const char *where);
 
-/* One job held by hand.  The struct is the caller's, and must live until the scope's join. */
+/*
+ * One job held by hand.  The struct is the caller's, and must live until the scope's join.
+ *
+ * Who holds a job asks how it ended.  In a scope that keeps going the join tells of one failure; it
+ * aborts, naming the job, if another job that was held has failed and nobody has asked for its
+ * result: by urd_job_join, urd_select, urd_job_exit or urd_scope_errors.  No such error is one of a
+ * job that was cancelled or killed by urd_job_kill, or in a scope that is cancelled.
+ */
 typedef struct urd_job_options {
     const char *name;        /* in reports, and for threads in the kernel; copied; NULL: none */
     urd_time grace_duration; /* of a process: from the asking to the killing; 0: the config's */
@@ -54,7 +61,8 @@ typedef struct urd_job {
     char name[32];            /* set once; cut to fit */
     char detail[48];          /* set before `ended` */
     struct urd_job *next;     /* the scope's jobs held by hand; under the scope's lock */
-    long reserved[2];
+    int unread;               /* atomic: it has an error that nobody has asked for */
+    long reserved[1];
 } urd_job;
 
 /* Start a job as urd_spawn does, and keep hold of it.  o NULL: defaults.  Errors as urd_spawn. */

@@ -58,7 +58,8 @@ int urd_pool_open(urd_pool **p, urd_kind kind, int workers, const urd_pool_optio
 /*
  * Wait for all jobs that were given to it, end the workers, free it; nobody else may use it then.
  * Not cut short by a cancel, which reaches the jobs.  0; -ECANCELED it was cancelled; -ECHILD too
- * many workers died; or what a worker's `begin` returned.
+ * many workers died; or what a worker's `begin` returned.  Errors of jobs given by hand are to have
+ * been asked for, see below.
  */
 int urd_pool_close(urd_pool *p);
 
@@ -76,7 +77,12 @@ void urd_pool_cancel(urd_pool *p);
 int urd_pool_map_sized(urd_pool *p, urd_pool_fn *fn, const void *in, size_t in_bytes, void *out,
                        size_t out_bytes, size_t n) URD_MUST_USE;
 
-/* One job given by hand.  The struct is the caller's, and must live until the job is done. */
+/*
+ * One job given by hand.  The struct is the caller's, and must live until the job is done.
+ *
+ * Who gives a job asks how it ended.  urd_pool_close aborts, naming the call that gave it, if a job
+ * has failed and nobody has waited for it by then; but not where it returns an error itself.
+ */
 typedef struct urd_pool_job {
     urd_pool *pool; /* these are set by submit */
     urd_pool_fn *fn;
@@ -93,6 +99,8 @@ typedef struct urd_pool_job {
     struct urd__link link;    /* under the pool's lock */
     struct urd__link waiters; /* under the pool's lock */
     urd_pool_flow *flow;      /* that it is of, or NULL; set once */
+    const void *given_at;     /* set by submit: the call returns there */
+    uint64_t unread; /* atomic: the pool's number, until somebody asks for its error; 0: none */
     long reserved[1];
 } urd_pool_job;
 

@@ -75,7 +75,8 @@ void urd_scope_limit(urd_scope *s, int jobs);
  */
 void urd_scope_compact(urd_scope *s);
 
-/* A job's error does not cancel the others.  Join still returns the first. */
+/* A job's error does not cancel the others.  Join still returns the first; the others can be read
+ * by urd_scope_errors, and those of jobs held by hand are to be asked for, see job.h. */
 void urd_scope_keep_going(urd_scope *s);
 
 /* A cancel from outside does not reach into this scope: its jobs and waits end in peace. */

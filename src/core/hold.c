@@ -6,6 +6,10 @@
  * Such a job runs in a scope of its own, inside the one it was started in, so that it can be
  * cancelled alone.  `ended` is set under that scope's lock, and its owner taken away, so that a
  * late cancel finds nobody.
+ *
+ * An error that is not what the scope's join returns is UNREAD, before `ended` is set, until
+ * somebody gets it: who asks, who waits already, whoever killed the job.  Only then may the join
+ * forget it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -61,24 +65,45 @@ void urd__hold_begin(urd__job *job, urd__task *self)
     urd__store_rel(&job->handle->scope.owner, self);
 }
 
-void urd__hold_end(urd__job *job, int rc)
+void urd__hold_end(urd__job *job, int rc, bool failed)
 {
     urd_job *j = job->handle;
+    int none = 0;
     if (urd__load_acq(&j->scope.published))
         urd__scope_detach(j->scope.parent, &j->scope.member);
     urd__lock(&j->scope.lock);
     urd__store_rel(&j->scope.owner, NULL);
+    if (failed)
+        urd__cas_ar(&j->unread, &none, URD__UNREAD);
     j->result = rc;
     if (j->kind != URD_PROCESS)
         snprintf(j->detail, sizeof j->detail, "returned %d", rc);
     urd__store_rel(&j->ended, 1); /* [ended] pairs with urd_job_alive() */
-    for (urd__waiter *waiter; (waiter = urd__wait_pop(&j->joiners)) != NULL;)
+    for (urd__waiter *waiter; (waiter = urd__wait_pop(&j->joiners)) != NULL;) {
+        urd__hold_read(j);
         urd__task_ready(waiter->task);
+    }
     urd__unlock(&j->scope.lock);
 }
 
-void urd__hold_close(urd_job *held)
+/* In a scope that is cancelled, or a job that is, an error is no more than how it ended. */
+static void check_read(urd_scope *s, const urd_job *held)
 {
+    unsigned flags = urd__load_acq(&s->flags) | urd__load_acq(&held->scope.flags);
+    if (!(flags & URD__SCOPE_KEEP_GOING) || (flags & URD__SCOPE_CANCELLED) ||
+        urd__scope_cancelled(s))
+        return;
+    const char *name = held->name;
+    urd__die("urd_scope_join: the job %s%sstarted at %s failed with %d (%s), and nobody asked for "
+             "its result",
+             name, name[0] ? ", " : "", held->scope.where, held->result,
+             strerrordesc_np(-held->result));
+}
+
+void urd__hold_close(urd_scope *s, urd_job *held)
+{
+    if (urd__load_acq(&held->unread) == URD__UNREAD)
+        check_read(s, held);
     if (held->pidfd >= 0)
         urd__os_close(held->pidfd);
     held->pidfd = -1;
@@ -92,6 +117,7 @@ int urd_job_join(urd_job *j)
         return rc;
     urd__lock(&j->scope.lock);
     if (urd__load_acq(&j->ended)) { /* [ended] */
+        urd__hold_read(j);
         urd__unlock(&j->scope.lock);
         return j->result;
     }
@@ -144,6 +170,7 @@ int urd_job_kill(urd_job *j, int sig)
     int pidfd = urd_job_pidfd(j);
     if (pidfd < 0 || !urd_job_alive(j))
         return -ESRCH;
+    urd__hold_read(j); /* to be killed is what it is to come to */
     return urd__os_pidfd_signal(pidfd, sig);
 }
 
@@ -152,6 +179,7 @@ void urd_job_exit(const urd_job *j, urd_exit *out)
     *out = (urd_exit){.code = -1, .detail = "running"};
     if (urd_job_alive(j))
         return;
+    urd__hold_read(j);
     out->detail = j->detail;
     if (j->kind != URD_PROCESS)
         return;

@@ -103,17 +103,13 @@ void urd_scope_shield(urd_scope *s)
     urd__or_ar(&s->flags, URD__SCOPE_SHIELD);
 }
 
-static void set_cause(urd_scope *s, int rc)
+bool urd__scope_fail(urd_scope *s, int rc)
 {
     int none = 0;
-    urd__cas_ar(&s->cause, &none, rc); /* the first one stays */
-}
-
-void urd__scope_fail(urd_scope *s, int rc)
-{
-    set_cause(s, rc);
+    bool first = urd__cas_ar(&s->cause, &none, rc); /* which stays */
     if (!(urd__load_acq(&s->flags) & URD__SCOPE_KEEP_GOING))
         urd_scope_cancel(s, rc);
+    return first;
 }
 
 /* An error that is only the echo of a cancel is not the job's. */
@@ -203,12 +199,14 @@ void urd__job_settle(urd__job *job, int rc)
 {
     urd_scope *s = job->scope;
     bool failed = rc < 0 && !is_echo(job, rc);
+    urd_job *held = job->handle;
     job->result = rc;
-    if (job->handle)
-        urd__hold_end(job, rc);
+    if (held)
+        urd__hold_end(job, rc, failed);
     if (failed) {
         keep_failed(s, job);
-        urd__scope_fail(s, rc);
+        if (urd__scope_fail(s, rc) && held)
+            urd__hold_read(held); /* the join will tell it */
     } else {
         urd__job_free(urd__worker_self ? &urd__worker_self->jobs : NULL, job);
     }
@@ -348,7 +346,7 @@ int urd_scope_join(urd_scope *s)
         urd__scope_detach(s->parent, &s->member);
     for (urd_job *held = s->held, *next; held; held = next) {
         next = held->next;
-        urd__hold_close(held);
+        urd__hold_close(s, held);
     }
     s->held = NULL;
     free_failed(s);
@@ -371,6 +369,8 @@ int urd_scope_errors(urd_scope *s, urd_error *out, int max)
     for (const urd__job *job = NULL; (job = next_failed(s, job)) != NULL; n++) {
         if (n >= max)
             continue;
+        if (job->handle)
+            urd__hold_read(job->handle);
         out[n] = (urd_error){.result = job->result,
                              .kind = (urd_kind)job->kind,
                              .name = urd__job_name(job),

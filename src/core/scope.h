@@ -108,13 +108,31 @@ extern const struct urd__timer_ops urd__scope_deadline;
  */
 int64_t urd__scope_pass_deadlines(urd_scope *s);
 
-/* The first job error, or an error in starting one: the cause, and the cancel it brings. */
-void urd__scope_fail(urd_scope *s, int rc);
+/* A job's error, or one in starting a job, and the cancel it brings.  True: it is the first, which
+ * is what join returns. */
+bool urd__scope_fail(urd_scope *s, int rc);
 
-/* hold.c: the job held by hand begins, on `self`; and has ended. */
+/* hold.c: the job held by hand begins, on `self`; and has ended, maybe with an error of its own. */
 void urd__hold_begin(urd__job *job, urd__task *self);
-void urd__hold_end(urd__job *job, int rc);
-void urd__hold_close(urd_job *held); /* with the scope's join */
+void urd__hold_end(urd__job *job, int rc, bool failed);
+void urd__hold_close(urd_scope *s, urd_job *held); /* with the scope's join */
+
+/* In `unread` of a job held by hand. */
+enum { URD__UNREAD = 1, URD__READ = 2 };
+
+/* Somebody has its result, gets it, or knows what it will be. */
+static inline void urd__hold_read(const urd_job *held)
+{
+    int *unread = (int *)(uintptr_t)&held->unread; // NOLINT(performance-no-int-to-ptr)
+    urd__store_rlx(unread, URD__READ); /* who asks is done before the join, which looks at it */
+}
+
+/* Of one that has ended, for who asks. */
+static inline int urd__hold_result(const urd_job *held)
+{
+    urd__hold_read(held);
+    return held->result;
+}
 
 /* The rare parts of the next one: an error, or somebody holds it by hand; a limit. */
 void urd__job_settle(urd__job *job, int rc);

@@ -57,10 +57,13 @@ void urd__pool_hold(urd_pool_job *job)
     job->holders++;
 }
 
-static void move_waiters(urd__link *from, urd__link *woken)
+/* Were there any? */
+static bool move_waiters(urd__link *from, urd__link *woken)
 {
-    for (urd__waiter *waiter; (waiter = urd__wait_pop(from)) != NULL;)
+    bool any = false;
+    for (urd__waiter *waiter; (waiter = urd__wait_pop(from)) != NULL; any = true)
         urd__list_push_tail(woken, &waiter->link);
+    return any;
 }
 
 void urd__pool_release(urd_pool *p, urd_pool_job *job, urd__link *woken)
@@ -68,7 +71,9 @@ void urd__pool_release(urd_pool *p, urd_pool_job *job, urd__link *woken)
     unlink_exhausted(job);
     if (--job->holders > 0 || !is_exhausted(job))
         return;
-    move_waiters(&job->waiters, woken);
+    bool awaited = move_waiters(&job->waiters, woken);
+    if (job->given_at && !awaited && job->result && job->result != -ECANCELED)
+        urd__unread_add(p, job);
     if (job->flow)
         urd__flow_done(job, woken);
     urd__store_rel(&job->done, 1); /* [done] the last look at the job */
@@ -175,6 +180,7 @@ static void fill_in(urd_pool *p, urd_kind kind, int workers, const urd_pool_opti
     snprintf(p->name, sizeof p->name, "%s", o->name ? o->name : "pool");
     urd__list_init(&p->queue);
     p->member.cancel = cancelled;
+    urd__unread_open(p);
 }
 
 /* Under p->lock, which it releases: wait on the list until woken, whatever is cancelled. */
@@ -205,6 +211,7 @@ int urd_pool_close(urd_pool *p)
     urd__unlock(&p->lock);
     urd__scope_detach(p->scope, &p->member);
     int rc = urd__load_acq(&p->cause); /* [cause] */
+    urd__unread_close(p, rc);
     p->crew->close(p);
     urd__os_free(p);
     return rc;
@@ -319,7 +326,10 @@ int urd_pool_wait(urd_pool_job *j)
     if (!urd_pool_done(j))
         j->pool->crew->help(j->pool, j, &j->done);
     int rc = urd_pool_done(j) ? 0 : wait_for(j);
-    return rc ? rc : j->result;
+    if (rc)
+        return rc;
+    urd__unread_take(j);
+    return j->result;
 }
 
 bool urd__pool_take_back(urd_pool *p, urd_pool_job *job, int rc, urd__link *woken)
@@ -352,8 +362,13 @@ int urd_pool_drop(urd_pool_job *j)
 int urd_pool_submit(urd_pool_job *j, urd_pool *p, urd_pool_fn *fn, const void *in, size_t in_bytes,
                     void *out, size_t out_bytes)
 {
-    *j = (urd_pool_job){
-        .fn = fn, .in = in, .out = out, .in_bytes = in_bytes, .out_bytes = out_bytes, .n = 1};
+    *j = (urd_pool_job){.fn = fn,
+                        .in = in,
+                        .out = out,
+                        .in_bytes = in_bytes,
+                        .out_bytes = out_bytes,
+                        .n = 1,
+                        .given_at = URD__CALLER};
     return urd__pool_give(p, j);
 }
 

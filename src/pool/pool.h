@@ -32,6 +32,16 @@ typedef struct urd__crew {
 
 extern const urd__crew urd__crew_inside, urd__crew_processes;
 
+/* Of a pool: jobs given by hand that have failed, and nobody has asked for the error. */
+typedef struct urd__unread {
+    urd__link link;
+    uint64_t number; /* set once: of the pool, which is no other's */
+    size_t count;
+    const urd_pool_job *latest; /* an address, no more; NULL: it was asked for */
+    const void *given_at;       /* these are the latest's */
+    int result;
+} urd__unread;
+
 struct urd_pool {
     const urd__crew *crew; /* these are set once */
     urd_kind kind;
@@ -52,6 +62,8 @@ struct urd_pool {
     bool closing;                /* no more jobs come */
     int cause;                   /* atomic: why it ended early, or 0 */
     size_t running, ended, died; /* elements; workers */
+
+    urd__unread unread; /* under a lock of its own, see unread.c */
 
     urd__task **tasks; /* of a crew inside: by worker, under lock */
     struct urd__procs *procs;
@@ -107,6 +119,13 @@ static inline bool urd__pool_grow(urd_pool *p)
     p->up += room;
     return room;
 }
+
+/* unread.c: a pool begins; a job of it has failed, and nobody waits for it; somebody asks for what
+ * a job that is done came to; the pool ends: what is still unread is an error of the program. */
+void urd__unread_open(urd_pool *p);
+void urd__unread_add(urd_pool *p, urd_pool_job *job);
+void urd__unread_take(urd_pool_job *job);
+void urd__unread_close(urd_pool *p, int rc);
 
 /* After the lock: those in `woken` may go on. */
 void urd__pool_wake(urd__link *woken);

@@ -159,7 +159,7 @@ static bool try_alone(urd_op *op, awakened *woken)
 static void settle(urd_op *op)
 {
     if (op->kind == URD_OP_JOB)
-        op->result = op->job->result;
+        op->result = urd__hold_result(op->job);
     else if (op->kind == URD_OP_EVENT || op->kind == URD_OP_UNTIL)
         op->result = 0;
 }

@@ -247,15 +247,14 @@ void urd__hold_begin(urd__job *job, urd__task *self)
     (void)job, (void)self;
 }
 
-void urd__hold_end(urd__job *job, int rc)
+void urd__hold_end(urd__job *job, int rc, bool failed)
 {
-    (void)job;
-    (void)rc;
+    (void)job, (void)rc, (void)failed;
 }
 
-void urd__hold_close(urd_job *held)
+void urd__hold_close(urd_scope *s, urd_job *held)
 {
-    (void)held;
+    (void)s, (void)held;
 }
 
 void urd__job_spill(urd__job_cache *cache, urd__job *job)

@@ -245,8 +245,10 @@ MUTANTS = [
     ("scope", "core/scope.c",
      "    if (urd__sub_ar(&s->pending, 1) - 1", "    if (urd__sub_rlx(&s->pending, 1) - 1",
      "the owner may not see what the job wrote"),
-    ("scope", "core/scope.c", "    urd__cas_ar(&s->cause, &none, rc); /* the first one stays */",
-     "    (void)none;\n    urd__store_rel(&s->cause, rc);", "the last error wins, not the first"),
+    ("scope", "core/scope.c",
+     "    bool first = urd__cas_ar(&s->cause, &none, rc); /* which stays */",
+     "    bool first = !none;\n    urd__store_rel(&s->cause, rc);",
+     "the last error wins, not the first"),
     ("scope", "core/scope.c",
      "    if (!(urd__load_acq(&s->flags) & URD__SCOPE_KEEP_GOING))\n"
      "        urd_scope_cancel(s, rc);", "", "a failure does not cancel the siblings"),

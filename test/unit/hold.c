@@ -412,3 +412,148 @@ TEST(the_struct_of_a_refused_job_may_be_used_again)
 {
     run_seeds(3, tries_again);
 }
+
+/* ---- Unread errors --------------------------------------------------------------------------- */
+
+static int not_allowed = -EPERM;
+
+/* Whatever becomes of its scope. */
+static int fail_late(void *arg)
+{
+    int slept = urd_sleep(10);
+    CHECK(slept == 0 || slept == -ECANCELED);
+    return *(const int *)arg;
+}
+
+static int (*ask)(urd_scope *s, urd_job *second);
+
+/* The first error is the join's.  The second is for who asks. */
+static int two_fail(void *arg)
+{
+    (void)arg;
+    urd_job first, second;
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_scope_keep_going(&s);
+    open_job(&first, &s, URD_TASK, give, &not_allowed);
+    CHECK_EQ(urd_job_join(&first), -EPERM);
+    CHECK_EQ(urd_job_open_at(&second, &s, URD_TASK, fail_late, &io_error, 0,
+                             &(urd_job_options){.name = "listener"}, "cake.c:7"),
+             0);
+    if (ask)
+        ask(&s, &second);
+    CHECK_EQ(urd_scope_join(&s), -EPERM);
+    return 0;
+}
+
+static int ask_nobody(urd_scope *s, urd_job *second)
+{
+    (void)second;
+    urd_error errors[2];
+    CHECK_EQ(urd_scope_wait(s), -EPERM);
+    return urd_scope_errors(s, errors, 1); /* of the other one */
+}
+
+static int ask_the_job(urd_scope *s, urd_job *second)
+{
+    (void)s;
+    CHECK_EQ(urd_job_join(second), -EIO);
+    return 0;
+}
+
+static int ask_by_a_select(urd_scope *s, urd_job *second)
+{
+    (void)s;
+    urd_op op = urd_op_job(second);
+    CHECK_EQ(urd_select(&op, 1), 0);
+    CHECK_EQ(op.result, -EIO);
+    return 0;
+}
+
+static int ask_in_words(urd_scope *s, urd_job *second)
+{
+    CHECK_EQ(urd_scope_wait(s), -EPERM);
+    check_exit(second, "returned -5");
+    return 0;
+}
+
+static int ask_the_scope(urd_scope *s, urd_job *second)
+{
+    (void)second;
+    urd_error errors[2];
+    CHECK_EQ(urd_scope_wait(s), -EPERM);
+    CHECK_EQ(urd_scope_errors(s, errors, 2), 2);
+    CHECK_EQ(errors[1].result, -EIO);
+    return 0;
+}
+
+static int end_it(urd_scope *s, urd_job *second)
+{
+    (void)s;
+    urd_job_cancel(second);
+    return 0;
+}
+
+static int end_all(urd_scope *s, urd_job *second)
+{
+    (void)second;
+    CHECK_EQ(urd_scope_wait(s), -EPERM);
+    urd_scope_cancel(s, 0);
+    return 0;
+}
+
+static void run_two(void)
+{
+    test_run(two_fail);
+}
+
+TEST(an_error_of_a_held_job_that_nobody_asked_for_aborts_the_join)
+{
+    static int (*const nobody[])(urd_scope *, urd_job *) = {NULL, ask_nobody};
+    for (int i = 0; i < 2; i++) {
+        ask = nobody[i];
+        CHECK_ABORTS(run_two,
+                     "urd_scope_join: the job listener, started at cake.c:7 failed with -5 "
+                     "(Input/output error), and nobody asked for its result");
+    }
+}
+
+TEST(who_asks_in_any_way_or_ends_the_job_has_no_unread_error)
+{
+    static int (*const ways[])(urd_scope *, urd_job *) = {
+        ask_the_job, ask_by_a_select, ask_in_words, ask_the_scope, end_it, end_all};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        ask = ways[i];
+        run_seeds(3, two_fail);
+    }
+}
+
+static int join_late(void *arg)
+{
+    CHECK_EQ(urd_job_join(arg), -EIO);
+    return 0;
+}
+
+/* Whoever waits has not run yet as the scope is joined. */
+static int waited_for_outside(void *arg)
+{
+    (void)arg;
+    urd_job first, second;
+    urd_scope outer, s;
+    urd_scope_open(&outer);
+    urd_scope_open(&s);
+    urd_scope_keep_going(&s);
+    open_job(&first, &s, URD_TASK, give, &not_allowed);
+    CHECK_EQ(urd_job_join(&first), -EPERM);
+    open_job(&second, &s, URD_TASK, give_late, &io_error);
+    urd_go(&outer, join_late, &second);
+    let_others_run();
+    CHECK_EQ(urd_scope_join(&s), -EPERM);
+    CHECK_EQ(urd_scope_join(&outer), 0);
+    return 0;
+}
+
+TEST(an_error_that_somebody_waits_for_is_not_unread)
+{
+    run_seeds(20, waited_for_outside);
+}
