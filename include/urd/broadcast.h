@@ -6,6 +6,7 @@
  * Values of one size go from any number of senders, through a ring, to every subscriber, in one
  * order.  Who is slow either makes the senders wait, or misses values and is told how many.  A
  * lossy broadcast with one slot is a variable that can be watched: what is in it is the latest.
+ * Who waits to send is served in the order in which he came.
  */
 #ifndef URD_BROADCAST_H
 #define URD_BROADCAST_H

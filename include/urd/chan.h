@@ -7,8 +7,8 @@
  * ring lie in memory from urd_shared_alloc(), also between processes, see below.  Caller-allocated.
  * With no slots a send meets a receive (rendezvous); with a ring it is bounded: by a number of
  * values, or by bytes where they are messages of any size.  A sent value is copied straight into a
- * waiting receiver.  First come, first served; what lies in the ring leaves in the order in which
- * it came, or newest first, or by priority.
+ * waiting receiver.  First come, first served, also by an arm of a select; what lies in the ring
+ * leaves in the order in which it came, or newest first, or by priority.
  *
  * Between processes, of which any may be killed at any moment:
  *

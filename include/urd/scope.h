@@ -57,7 +57,8 @@ void urd_scope_open_at(urd_scope *s, const char *where);
  */
 void urd_scope_deadline(urd_scope *s, urd_time when);
 
-/* At most `jobs` run at once; starting one more waits.  Before the first job; 0: no limit. */
+/* At most `jobs` run at once; starting one more waits, and who waits is served in the order in
+ * which he came.  Before the first job; 0: no limit. */
 void urd_scope_limit(urd_scope *s, int jobs);
 
 /*
