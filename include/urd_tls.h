@@ -134,6 +134,16 @@ int urd_tls_shutdown(urd_tls *t) URD_MUST_USE;
  */
 int urd_tls_close(urd_tls *t);
 
+/*
+ * The same, and the descriptor, which is returned, stays open: for who closes it, as urd_serve
+ * does, or goes on without TLS.  The latter only after both ends have said that no more will come
+ * (urd_tls_shutdown, and a read of 0).
+ */
+int urd_tls_detach(urd_tls *t);
+
+/* For the readers and writers of stream.h, until it is closed: urd_tls_read, urd_tls_write. */
+urd_stream urd_tls_stream(urd_tls *t);
+
 /* Why the connection failed, in words; "": it has not.  Until it is closed. */
 const char *urd_tls_reason(const urd_tls *t);
 

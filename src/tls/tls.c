@@ -494,17 +494,19 @@ int urd_tls_shutdown(urd_tls *t)
     return rc;
 }
 
-int urd_tls_close(urd_tls *t)
+/* Without waiting, and whether or not the job is cancelled. */
+static void end(urd_tls *t)
 {
-    if (!t)
-        return 0;
     urd_scope_open(&t->closing);
     urd_scope_shield(&t->closing);
     (void)say_goodbye(t);
     while (next_to_send(t) && send_some(t, MSG_DONTWAIT) == 0)
         ;
-    int rc = urd_close(t->fd);
     (void)!urd_scope_join(&t->closing);
+}
+
+static void forget(urd_tls *t)
+{
     SSL_free(t->ssl);
     let_go(&t->in);
     let_go(&t->out);
@@ -514,7 +516,41 @@ int urd_tls_close(urd_tls *t)
     free(t->protocol);
     free(t->host);
     free(t);
+}
+
+int urd_tls_close(urd_tls *t)
+{
+    if (!t)
+        return 0;
+    end(t);
+    int rc = urd_close(t->fd);
+    forget(t);
     return rc;
+}
+
+int urd_tls_detach(urd_tls *t)
+{
+    int fd = t->fd;
+    end(t);
+    forget(t);
+    return fd;
+}
+
+/* ---- As a stream ----------------------------------------------------------------------------- */
+
+static ssize_t stream_read(void *t, void *buf, size_t size)
+{
+    return urd_tls_read(t, buf, size);
+}
+
+static ssize_t stream_write(void *t, const void *buf, size_t size)
+{
+    return urd_tls_write(t, buf, size);
+}
+
+urd_stream urd_tls_stream(urd_tls *t)
+{
+    return (urd_stream){.read = stream_read, .write = stream_write, .context = t};
 }
 
 /* ---- Made ------------------------------------------------------------------------------------ */
