@@ -207,6 +207,15 @@ static bool is_queued(const urd__ring *ring, const urd__slot *slot)
     return false;
 }
 
+/* A worker wakes by two steps, a sleeper's state and a system call, and may have died in between:
+ * the sleeper then has no mark by which the next one would wake him. */
+static void rouse(urd__ring *ring)
+{
+    urd__os_futex_wake_shared(&ring->parent, 1);
+    for (unsigned i = 0; i < ring->nworkers; i++)
+        urd__os_futex_wake_shared(&ring->workers[i].state, 1);
+}
+
 urd__slot *urd__ring_reclaim(urd__ring *ring, unsigned worker, uint64_t *at, bool *done)
 {
     urd__ring_worker *w = &ring->workers[worker];
@@ -227,6 +236,7 @@ urd__slot *urd__ring_reclaim(urd__ring *ring, unsigned worker, uint64_t *at, boo
             enqueue(ring, slot, pass_of(urd__load_acq(&slot->state))); /* [slot] */
         }
     }
+    rouse(ring);
     return held;
 }
 

@@ -68,6 +68,10 @@ MUTANTS = [
      "growth forgets the oldest job"),
 
     ("ring", "pool/ring.c",
+     "    rouse(ring);",
+     "",
+     "who died while it woke somebody leaves him asleep"),
+    ("ring", "pool/ring.c",
      "    urd__fence_seq(); /* P2 */\n"
      "    wake_one(ring);",
      "    wake_one(ring);",

@@ -187,10 +187,18 @@ static void second_on_long(void)
 
 /* ---- Death ----------------------------------------------------------------------------------- */
 
+/* The first half of a wake. */
+static void choose_a_sleeper(void)
+{
+    int sleeps = URD__RING_SLEEPS;
+    int *whose = explore_choose(2) ? &ring->parent : &ring->workers[1].state;
+    urd__cas_ar(whose, &sleeps, URD__RING_RUNS);
+}
+
 /* What urd__ring_take() and urd__ring_done() do, and die on the way. */
 static void die_on_the_way(void)
 {
-    int step = explore_choose(4);
+    int step = explore_choose(5);
     urd__ring_worker *w = &ring->workers[0];
     urd__ring_enter(ring, 0);
     uint64_t head = urd__load_acq(&ring->head);
@@ -207,6 +215,8 @@ static void die_on_the_way(void)
                 urd__ring_done(ring, 0, slot);
         }
     }
+    if (step == 4) /* having chosen whom to wake */
+        choose_a_sleeper();
     urd__store_rel(&w->state, explore_choose(2) ? URD__RING_LOOKS : URD__RING_SLEEPS);
     urd__store_rel(&dead, 1);
     urd__os_futex_wake(&dead, 1);
