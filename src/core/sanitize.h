@@ -35,6 +35,16 @@ enum { URD__STACKS_SURVIVE_FORK = 0 };
 enum { URD__STACKS_SURVIVE_FORK = 1 };
 #endif
 
+/* ThreadSanitizer sees one process: what came to this thread by way of another process, which read
+ * it at the atomic p, is in its eyes unordered.  Said where the order does not hang on p alone. */
+static inline void urd__sanitize_told(void *p)
+{
+    (void)p;
+#ifdef URD_TSAN
+    __tsan_acquire(p);
+#endif
+}
+
 /*
  * Around a switch: before by `from`; after by whoever goes on, which was `self`.  ending: `from`
  * never goes on.  Inlined, since ThreadSanitizer notes the entry and the exit of every function:

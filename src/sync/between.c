@@ -53,6 +53,7 @@
 #include "base/atomic.h"
 #include "base/check.h"
 #include "core/peer.h"
+#include "core/sanitize.h"
 #include "core/word.h"
 #include "sync/robust.h"
 
@@ -280,6 +281,7 @@ int urd__between_transfer(urd_chan *c, bool send, void *v, bool waits)
         rc = wait_for_other(&w);
     bool awaited = false;
     if (rc == 0) {
+        urd__sanitize_told(&w.other->count); /* `seen` may be of another process */
         unsigned char *at = slot(c, values_in(urd__load_rlx(&w.own->count))); /* as in may_pass() */
         copy(c, send ? at : v, send ? v : at);                                /* P2 */
         rc = pass(&w, &awaited);
