@@ -230,8 +230,9 @@ def stage_bench():
                                                      "benches"])]))
     yield from results
     if not results[-1].failed:
-        for path in sorted(glob.glob("build-gcc/bench/bench_*[!.p]", root_dir=TOP)):
-            yield check(os.path.basename(path), [path, "1"])
+        programs = sorted(glob.glob("build-gcc/bench/bench_*[!.p]", root_dir=TOP))
+        with ThreadPoolExecutor(JOBS) as pool:
+            yield from pool.map(lambda path: check(os.path.basename(path), [path, "1"]), programs)
         yield check("bench_peers.py --quick", ["python3", "tools/bench_peers.py", "--build",
                                                "build-gcc", "--quick", "--peers", "none"])
 

@@ -100,8 +100,10 @@ static int wrong_ones(void *arg)
     int free_before = next_number();
     send_many(0);
     CHECK_EQ(urd_unix_recv_fd(ends[1]), -EBADMSG);
-    send_many(3);
-    CHECK_EQ(urd_unix_recv_fd(ends[1]), -EBADMSG);
+    if (!test_under_emulator()) { /* which takes all, and shows one */
+        send_many(3);
+        CHECK_EQ(urd_unix_recv_fd(ends[1]), -EBADMSG);
+    }
     CHECK_EQ(next_number(), free_before); /* what came with it is closed */
     CHECK_EQ(urd_unix_send_fd(ends[0], -1), -EBADF);
     CHECK_EQ(urd_unix_send_fd(-1, ends[0]), -EBADF);

@@ -162,7 +162,7 @@ TEST(its_name_is_the_one_given_or_the_functions)
 
 /* ---- Who it is ------------------------------------------------------------------------------- */
 
-static const void *ids[3];
+static const void *ids[4];
 
 static int note_id(void *arg)
 {
@@ -175,16 +175,17 @@ static int note_id(void *arg)
 static int have_ids(void *arg)
 {
     (void)arg;
-    int numbers[] = {0, 1, 2};
+    int numbers[] = {0, 1, 2, 3};
     urd_scope s;
     urd_scope_open(&s);
     CHECK_EQ(urd_go(&s, note_id, &numbers[0]), 0);
     CHECK_EQ(urd_spawn(&s, URD_THREAD, note_id, &numbers[1], 0), 0);
     CHECK_EQ(note_id(&numbers[2]), 0);
-    CHECK_EQ(urd_block(note_id, &numbers[1]), 0);
+    CHECK_EQ(urd_block(note_id, &numbers[3]), 0);
     CHECK_EQ(urd_scope_join(&s), 0);
     CHECK(ids[2] != NULL && ids[0] != NULL && ids[0] != ids[2]);
     CHECK_PTR(ids[1], NULL);
+    CHECK_PTR(ids[3], NULL);
     return 0;
 }
 
