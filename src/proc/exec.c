@@ -269,11 +269,13 @@ static void close_end(int *fd)
 
 int urd_exec_close(urd_program *p)
 {
-    close_end(&p->in); /* so that none which writes still waits for a reader */
+    bool runs = !has_ended(p);
+    if (runs)
+        urd_exec_kill(p, SIGTERM); /* before a pipe without a reader ends it in another way */
+    close_end(&p->in);             /* so that none which writes still waits for a reader */
     close_end(&p->out);
     close_end(&p->err);
-    if (!has_ended(p)) {
-        urd_exec_kill(p, SIGTERM);
+    if (runs) {
         urd_time now = urd_now(), grace = p->grace_duration;
         if (!await_until(p, grace > URD_FOREVER - now ? URD_FOREVER : now + grace)) {
             urd_exec_kill(p, SIGKILL);
