@@ -189,10 +189,18 @@ static void wait_in_peace(urd_pool *p, urd__link *list)
     urd__wait_on_shielded(urd__task_self(), list, &p->lock, URD__ON_POOL, p);
 }
 
+/* A cancel of its scope wakes those that wait in it before it reaches the pool, maybe. */
+static void meet_cancel(urd_pool *p)
+{
+    if (urd__scope_cancelled(p->scope))
+        urd_pool_cancel(p);
+}
+
 int urd_pool_close(urd_pool *p)
 {
     urd__link woken = {0};
     urd__list_init(&woken);
+    meet_cancel(p);
     urd__lock(&p->lock);
     p->closing = true;
     while (p->undone > 0) {
@@ -276,6 +284,7 @@ int urd__pool_give(urd_pool *p, urd_pool_job *job)
     int known = p->crew->knows(job->fn);
     if (known)
         return known;
+    meet_cancel(p);
     urd__lock(&p->lock);
     if (p->closing)
         urd__die("a job was given to pool \"%s\", which is being closed", p->name);
