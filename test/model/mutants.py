@@ -410,13 +410,13 @@ MUTANTS = [
      "    if (urd_event_is_set(e)) {\n        urd__unlock(&e->lock);\n        return 0;\n    }\n",
      "", "a set that came before the wait is missed"),
     ("event", "sync/event.c",
-     "    urd__store_rel(&e->set, 1); /* E2 [event] */\n"
+     "    urd__store_rel(&e->set, SET); /* E2 [event] */\n"
      "    urd__wait_pop_all(&e->waiters, 0, &woken);\n    urd__unlock(&e->lock); /* E3 */\n",
      "    urd__wait_pop_all(&e->waiters, 0, &woken);\n    urd__unlock(&e->lock); /* E3 */\n"
-     "    urd__store_rel(&e->set, 1);\n",
+     "    urd__store_rel(&e->set, SET);\n",
      "a waiter enqueues after the set has looked, and sleeps"),
-    ("event", "sync/event.c", "urd__store_rel(&e->set, 1); /* E2 [event] */",
-     "urd__store_rlx(&e->set, 1);",
+    ("event", "sync/event.c", "urd__store_rel(&e->set, SET); /* E2 [event] */",
+     "urd__store_rlx(&e->set, SET);",
      "who looks may not see what was written before the set"),
     ("blocking", "blocking/blocking_lock.c", "        urd__fence_seq(); /* L2 */\n", "",
      "a task tries again before it is seen to wait"),
@@ -693,16 +693,21 @@ def run_model(program):
     return done.returncode, told[0] if told else ""
 
 
-def mutate(source, text, becomes, into):
+def mutated(source, text, becomes):
+    """The source with the one place changed."""
     # How far comments are indented is for clang-format to say.
     original = re.sub(r"(?<=\S) +/\*", " /*", (ROOT / "src" / source).read_text())
     text, becomes = (re.sub(r"(?<=\S) +/\*", " /*", part) for part in (text, becomes))
     count = original.count(text)
     if count != 1:
         raise Broken(f"{source}: the text of a mutant occurs {count} times, not once:\n{text}")
+    return original.replace(text, becomes)
+
+
+def mutate(source, text, becomes, into):
     target = into / source
     target.parent.mkdir(parents=True)
-    target.write_text(original.replace(text, becomes))
+    target.write_text(mutated(source, text, becomes))
 
 
 def check(cc, work, number, mutant):
@@ -735,6 +740,8 @@ def fails_as_it_is(options, work, model):
 
 def run(options, work):
     mutants = [m for m in MUTANTS if not options.models or m[0] in options.models]
+    for _, source, text, becomes, _ in mutants:  # also of those that are left out
+        mutated(source, text, becomes)
     mutants = mutants[::options.every]
     compile_explorer(options.cc, work)
     failed = survived = 0
