@@ -54,4 +54,16 @@ static inline void bench_run(bench_case *cases, int rounds)
         printf("%-44s %12.1f ns   %7.2f x\n", c->name, c->best_ns, c->best_ns / cases->best_ns);
 }
 
+/* The whole of main(): measure(&rounds) on one worker, then on two. */
+static inline int bench_one_and_two(int argc, char **argv, urd_fn *measure)
+{
+    int rounds = bench_rounds(argc, argv);
+    for (int workers = 1; workers <= 2; workers++) {
+        printf("%d worker(s)\n", workers);
+        urd_config config = {.workers = workers, .processes = URD_PROCESSES_NONE};
+        bench_must(urd_run(&config, measure, &rounds), "urd_run");
+    }
+    return 0;
+}
+
 #endif

@@ -203,11 +203,5 @@ static int measure(void *arg)
 
 int main(int argc, char **argv)
 {
-    int rounds = bench_rounds(argc, argv);
-    for (int workers = 1; workers <= 2; workers++) {
-        printf("%d worker(s)\n", workers);
-        urd_config config = {.workers = workers, .processes = URD_PROCESSES_NONE};
-        bench_must(urd_run(&config, measure, &rounds), "urd_run");
-    }
-    return 0;
+    return bench_one_and_two(argc, argv, measure);
 }

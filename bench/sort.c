@@ -69,7 +69,6 @@ static int measure(void *arg)
 
 int main(int argc, char **argv)
 {
-    int rounds = bench_rounds(argc, argv);
     unsigned long x = 88172645463325252;
     for (long i = 0; i < N; i++) {
         x ^= x << 13;
@@ -77,10 +76,5 @@ int main(int argc, char **argv)
         x ^= x << 17;
         given[i] = (long)(x >> 1);
     }
-    for (int workers = 1; workers <= 2; workers++) {
-        printf("%d worker(s)\n", workers);
-        urd_config config = {.workers = workers, .processes = URD_PROCESSES_NONE};
-        bench_must(urd_run(&config, measure, &rounds), "urd_run");
-    }
-    return 0;
+    return bench_one_and_two(argc, argv, measure);
 }
