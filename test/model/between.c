@@ -7,34 +7,7 @@
  * notes its death.  What was sent is received once, in order, or lies in the ring; who would wait
  * for the dead is told.  All are sampled.
  */
-#define MODEL_SHARED
-#include "model_core.h"
-#include "model_futex.h"
-
-#include <setjmp.h>
-
-#include "core/peer.c"
-#include "core/word.h"
-
-static bool doomed[EXPLORE_THREADS_MAX];
-static jmp_buf end_of[EXPLORE_THREADS_MAX];
-
-/* The process that runs may be killed here. */
-static void step(void)
-{
-    int self = explore_self();
-    if (self >= 0 && doomed[self] && explore_choose(2))
-        longjmp(end_of[self], 1);
-}
-
-static urd__place *place(void)
-{
-    static urd__place places[EXPLORE_THREADS_MAX + 1];
-    urd__place *own = &places[explore_self() + 1];
-    *own = urd__place_own;
-    own->self = (uint32_t)explore_self() + 1;
-    return own;
-}
+#include "model_death.h"
 
 #undef urd__cas_ar
 #define urd__cas_ar(p, expected, v) (step(), MODEL_CAS("cas_ar", p, expected, v, EXPLORE_AR))
@@ -51,27 +24,13 @@ static urd__place *place(void)
 
 enum { SAMPLES = 1500, VALUES = 6, SLOTS_MAX = 2 };
 
-static urd__peers peers;
 static struct {
     urd_chan chan;
     long ring[SLOTS_MAX]; /* eight bytes are copied by code that the explorer sees */
 } common;
 static int sent[VALUES], received[VALUES];
 static int told, cancelled, closed, dropped, finished, joined;
-static bool may_be_cancelled[EXPLORE_THREADS_MAX];
-static int dead; /* atomic, futex: the number of the thread that died, -1: none will */
-
-int urd__word_wait(urd__task *self, const urd__word *w, urd_scope *within)
-{
-    (void)self;
-    (void)within;
-    const int *words[] = {w->word, &peers.deaths};
-    const int values[] = {w->value, w->deaths};
-    step();
-    wait_any(words, values, 2);
-    step();
-    return may_be_cancelled[explore_self()] && explore_choose(2) ? -ECANCELED : 0;
-}
+/* `dead` is the number of the thread that died, -1: none will */
 
 urd__task *urd__mutex_owner(const urd_mutex *m)
 {
@@ -80,23 +39,13 @@ urd__task *urd__mutex_owner(const urd_mutex *m)
 
 static void setup_slots(size_t slots)
 {
-    core_setup();
-    futex_setup();
-    memset(&peers, 0, sizeof peers);
-    memset(doomed, 0, sizeof doomed);
-    memset(may_be_cancelled, 0, sizeof may_be_cancelled);
+    death_setup(&common, sizeof common);
     memset(sent, 0, sizeof sent);
     memset(received, 0, sizeof received);
-    urd__place_own =
-        (urd__place){.peers = &peers, .low = (uintptr_t)&common, .bytes = sizeof common};
-    for (uint32_t i = 1; i <= EXPLORE_THREADS_MAX; i++)
-        peers.living[i] = i;
     common.chan = (urd_chan){
         .elem_bytes = sizeof(long), .slots = slots, .ring = (unsigned char *)common.ring};
     urd__between_init(&common.chan);
-    told = cancelled = closed = dropped = finished = joined = dead = 0;
-    for (int i = 0; i < EXPLORE_THREADS_MAX; i++)
-        tasks[i].scope = NULL;
+    told = cancelled = closed = dropped = finished = joined = 0;
 }
 
 static void setup(void)

@@ -6,34 +6,7 @@
  * Each thread is a process.  A doomed one may end before any of its atomic steps; the zygote then
  * notes its death.  Whoever lives must get the mutex, and be told if what it guards is half done.
  */
-#define MODEL_SHARED
-#include "model_core.h"
-#include "model_futex.h"
-
-#include <setjmp.h>
-
-#include "core/peer.c"
-#include "core/word.h"
-
-static bool doomed[EXPLORE_THREADS_MAX];
-static jmp_buf end_of[EXPLORE_THREADS_MAX];
-
-/* The process that runs may be killed here. */
-static void step(void)
-{
-    int self = explore_self();
-    if (self >= 0 && doomed[self] && explore_choose(2))
-        longjmp(end_of[self], 1);
-}
-
-static urd__place *place(void)
-{
-    static urd__place places[EXPLORE_THREADS_MAX + 1];
-    urd__place *own = &places[explore_self() + 1];
-    *own = urd__place_own;
-    own->self = (uint32_t)explore_self() + 1;
-    return own;
-}
+#include "model_death.h"
 
 #undef urd__cas_ar
 #define urd__cas_ar(p, expected, v) (step(), MODEL_CAS("cas_ar", p, expected, v, EXPLORE_AR))
@@ -45,24 +18,11 @@ static urd__place *place(void)
 
 enum { SAMPLES = 2000 };
 
-static urd__peers peers;
 static urd_mutex mutex;
 static int half_done; /* plain, under mutex */
 static int held, told, cancelled, refused;
-static bool may_be_cancelled[EXPLORE_THREADS_MAX], repairs;
-static int dead; /* atomic, futex: the number of the thread that died, -1: none will */
-
-int urd__word_wait(urd__task *self, const urd__word *w, urd_scope *within)
-{
-    (void)self;
-    (void)within;
-    const int *words[] = {w->word, &peers.deaths};
-    const int values[] = {w->value, w->deaths};
-    step();
-    wait_any(words, values, 2);
-    step();
-    return may_be_cancelled[explore_self()] && explore_choose(2) ? -ECANCELED : 0;
-}
+static bool repairs;
+/* `dead` is the number of the thread that died, -1: none will */
 
 urd__task *urd__mutex_owner(const urd_mutex *m)
 {
@@ -71,19 +31,10 @@ urd__task *urd__mutex_owner(const urd_mutex *m)
 
 static void setup(void)
 {
-    core_setup();
-    futex_setup();
-    memset(&peers, 0, sizeof peers);
-    memset(doomed, 0, sizeof doomed);
-    memset(may_be_cancelled, 0, sizeof may_be_cancelled);
-    urd__place_own = (urd__place){.peers = &peers, .low = (uintptr_t)&mutex, .bytes = sizeof mutex};
-    for (uint32_t i = 1; i <= EXPLORE_THREADS_MAX; i++)
-        peers.living[i] = i;
+    death_setup(&mutex, sizeof mutex);
     mutex = (urd_mutex){0};
-    half_done = held = told = cancelled = refused = dead = 0;
+    half_done = held = told = cancelled = refused = 0;
     repairs = true;
-    for (int i = 0; i < EXPLORE_THREADS_MAX; i++)
-        tasks[i].scope = NULL;
 }
 
 static void setup_doomed(void)

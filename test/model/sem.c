@@ -6,25 +6,7 @@
  * Each thread is a process.  A doomed one may end as it releases or sets, before what comes after
  * the first step of that; or as it sleeps.
  */
-#define MODEL_SHARED
-#include "model_core.h"
-#include "model_futex.h"
-
-#include <setjmp.h>
-
-#include "core/peer.c"
-#include "core/word.h"
-
-static bool doomed[EXPLORE_THREADS_MAX];
-static jmp_buf end_of[EXPLORE_THREADS_MAX];
-
-/* The process that runs may be killed here. */
-static void step(void)
-{
-    int self = explore_self();
-    if (self >= 0 && doomed[self] && explore_choose(2))
-        longjmp(end_of[self], 1);
-}
+#include "model_death.h"
 
 #undef urd__add_ar
 #define urd__add_ar(p, v) (step(), MODEL_RMW("add_ar", p, v, EXPLORE_ADD, EXPLORE_AR))
@@ -40,43 +22,22 @@ static void step(void)
 
 enum { SAMPLES = 2000 };
 
-static urd__peers peers;
 static struct {
     urd_sem sem;
     urd_event event;
     urd_latch latch;
 } common;
 static int held, cancelled, passed;
-static bool may_be_cancelled[EXPLORE_THREADS_MAX];
-static int dead; /* atomic, futex: 1: the doomed one is at its end */
-
-int urd__word_wait(urd__task *self, const urd__word *w, urd_scope *within)
-{
-    (void)self;
-    (void)within;
-    const int *words[] = {w->word, &peers.deaths};
-    const int values[] = {w->value, w->deaths};
-    wait_any(words, values, 2);
-    step();
-    return may_be_cancelled[explore_self()] && explore_choose(2) ? -ECANCELED : 0;
-}
+/* `dead` is 1: the doomed one is at its end */
 
 static void setup(void)
 {
-    core_setup();
-    futex_setup();
-    memset(&peers, 0, sizeof peers);
-    memset(doomed, 0, sizeof doomed);
-    memset(may_be_cancelled, 0, sizeof may_be_cancelled);
-    urd__place_own =
-        (urd__place){.peers = &peers, .low = (uintptr_t)&common, .bytes = sizeof common};
+    death_setup(&common, sizeof common);
     urd_sem_init(&common.sem, 0, 0);
     common.event = (urd_event){0};
     common.latch = (urd_latch){0};
     urd_latch_add(&common.latch, 2);
-    held = cancelled = passed = dead = 0;
-    for (int i = 0; i < EXPLORE_THREADS_MAX; i++)
-        tasks[i].scope = NULL;
+    held = cancelled = passed = 0;
 }
 
 static void setup_one(void)

@@ -259,16 +259,6 @@ TEST(a_worker_that_dies_fails_one_result_and_the_flow_goes_on)
 
 /* ---- Cancels --------------------------------------------------------------------------------- */
 
-static int at_gate(const void *in, void *out)
-{
-    int *gate = *(int *const *)in;
-    (void)out;
-    while (!urd__load_acq(gate) && !urd_cancelled())
-        if (urd_sleep(URD_MS))
-            return -ECANCELED;
-    return 0;
-}
-
 static int deadline_then_on(void *arg)
 {
     (void)arg;

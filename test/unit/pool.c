@@ -112,17 +112,6 @@ TEST(jobs_given_by_hand_are_waited_for_by_hand)
     run_all(by_hand);
 }
 
-/* A job is given the address of a gate in shared memory, and waits there. */
-static int at_gate(const void *in, void *out)
-{
-    int *gate = *(int *const *)in;
-    (void)out;
-    while (!urd__load_acq(gate) && !urd_cancelled())
-        if (urd_sleep(URD_MS))
-            return -ECANCELED;
-    return 0;
-}
-
 static int drops(void *arg)
 {
     (void)arg;

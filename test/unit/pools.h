@@ -6,6 +6,9 @@
 #ifndef TEST_UNIT_POOLS_H
 #define TEST_UNIT_POOLS_H
 
+#include <errno.h>
+
+#include "base/atomic.h"
 #include "test.h"
 
 static const urd_kind kinds[] = {URD_TASK, URD_THREAD, URD_PROCESS};
@@ -21,6 +24,17 @@ static inline int square(const void *in, void *out)
 {
     long v = *(const long *)in;
     *(long *)out = v * v;
+    return 0;
+}
+
+/* A job is given the address of a gate in shared memory, and waits there. */
+static inline int at_gate(const void *in, void *out)
+{
+    int *gate = *(int *const *)in;
+    (void)out;
+    while (!urd__load_acq(gate) && !urd_cancelled())
+        if (urd_sleep(URD_MS))
+            return -ECANCELED;
     return 0;
 }
 

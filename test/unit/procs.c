@@ -257,16 +257,6 @@ TEST(a_pool_of_processes_grows_while_nobody_is_free_and_shrinks_when_idle)
     run_all(grow_and_shrink);
 }
 
-static int at_gate(const void *in, void *out)
-{
-    int *open = *(int *const *)in;
-    (void)out;
-    while (!urd__load_acq(open))
-        if (urd_sleep(URD_MS))
-            return -ECANCELED;
-    return 0;
-}
-
 /* The worker that stays is at a long job, and the other one leaves as soon as it can. */
 static int leave_at_once(void *arg)
 {
