@@ -35,7 +35,7 @@
 #include "io/poller.h"
 #include "test.h"
 
-enum { NO_FAULT = 9, CALLS_MAX = 5000 };
+enum { NO_FAULT = 9, CALLS_MAX = 5000, ERROR_MAX = 134 };
 
 /* ---- Which call fails ------------------------------------------------------------------------ */
 
@@ -45,20 +45,39 @@ static struct {
     long fail_at; /* 0: none does */
     long last;    /* all from here to there fail */
     int error;
-    int fired;  /* atomic */
-    int ran[8]; /* atomic: jobs of each sort that ran */
+    int given[ERROR_MAX]; /* atomic: each that a call failed with, where they differ */
+    int fired;            /* atomic */
+    int ran[8];           /* atomic: jobs of each sort that ran */
 } * shared;
 
-/* What the library of these tests asks. */
-int urd__os_fault(void)
+/* Is that so of the next one? */
+static bool fails_now(void)
 {
     if (!shared || !shared->fail_at)
-        return 0;
+        return false;
     long call = urd__add_ar(&shared->calls, 1) + 1;
     if (call < shared->fail_at || call > shared->last)
-        return 0;
+        return false;
     urd__store_rel(&shared->fired, 1);
-    return shared->error;
+    return true;
+}
+
+/* What the library of these tests asks; kernel.h has the C library fail instead. */
+int urd__os_fault(void)
+{
+#ifdef FAULTS_IN_C_LIBRARY
+    return 0;
+#else
+    return fails_now() ? shared->error : 0;
+#endif
+}
+
+extern char __executable_start[], etext[];
+
+/* Of the program, into which the library is linked; and not another library's. */
+static inline bool is_in_program(const void *caller)
+{
+    return (const char *)caller >= __executable_start && (const char *)caller < etext;
 }
 
 /* ---- Memory of the library that is still allocated ------------------------------------------- */
@@ -80,7 +99,6 @@ static struct {
     const void *p[LIVE_MAX];
 } live;
 
-extern char __executable_start[], etext[];
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 void __libc_free(void *p);
@@ -88,7 +106,7 @@ void __libc_free(void *p);
 /* Of calls by the library, which is linked into this program; not of those by other libraries. */
 static void note(const void *caller, const void *p)
 {
-    if (!p || (const char *)caller < __executable_start || (const char *)caller >= etext)
+    if (!p || !is_in_program(caller))
         return;
     urd__lock(&live.lock);
     if (live.count < LIVE_MAX)
@@ -189,6 +207,7 @@ static int run_program(void *arg)
 static bool is_documented(int rc)
 {
     bool is = rc == 0 || rc == shared->error || rc == -ENOMEM || !program.also;
+    is |= rc < 0 && rc > -ERROR_MAX && urd__load_acq(&shared->given[-rc]);
     for (const int *also = program.also; also && *also; also++)
         is |= rc == *also;
     return is;
@@ -280,7 +299,14 @@ static void say_which(char *out, size_t size)
              config().workers);
 }
 
-/* A start with processes makes many calls, which differ little: of those only some are tried. */
+#ifdef FAULTS_IN_C_LIBRARY
+enum { EACH_CALL = false };
+#else
+enum { EACH_CALL = true };
+#endif
+
+/* A start with processes makes many calls, which differ little, and so do the C library's own: of
+ * those only some are tried. */
 static uint64_t step_of(uint64_t number)
 {
     enum { SLOW_STEP = 16, STEP = 7, FIRST = 20 };
@@ -288,7 +314,8 @@ static uint64_t step_of(uint64_t number)
         return 1;
     if (test_under_slow_tool())
         return SLOW_STEP;
-    bool some = program.processes == URD_PROCESSES_ZYGOTE && !tries_all() && number > FIRST;
+    bool many = program.processes == URD_PROCESSES_ZYGOTE || !EACH_CALL;
+    bool some = many && !tries_all() && number > FIRST;
     return some ? STEP : 1;
 }
 
