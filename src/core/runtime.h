@@ -73,11 +73,12 @@ extern urd__runtime urd__rt;
 static inline int urd__worker_offer(urd__worker *self, urd__job *job)
 {
     int rc = urd__deque_push(&self->deque, job); /* A1 in park.c */
-    if (rc == 0 && urd__rt.nworkers > 1) {
-        urd__fence_seq();                       /* A2 */
-        if (urd__load_rlx(&urd__rt.parked) > 0) /* A3, ordered by the fence */
-            urd__park_wake_any();
-    }
+    if (__builtin_expect(urd__deque_fenced, 0))
+        urd__fence_seq(); /* A2 */
+    else
+        urd__fence_light();                 /* A2 */
+    if (urd__load_rlx(&urd__rt.parked) > 0) /* A3, ordered by the fence */
+        urd__park_wake_any();
     return rc;
 }
 

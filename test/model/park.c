@@ -190,6 +190,19 @@ static void setup_3(void)
     setup(3);
 }
 
+/* Where the kernel has a barrier, and who adds a job makes no fence. */
+static void setup_2_barrier(void)
+{
+    setup(2);
+    urd__deque_fenced = false;
+}
+
+static void setup_3_barrier(void)
+{
+    setup(3);
+    urd__deque_fenced = false;
+}
+
 static void setup_start(void)
 {
     setup(2);
@@ -375,6 +388,20 @@ const struct explore_model explore_models[] = {
      .thread_names = {"busy", "worker 1"},
      .stale_reads = 1,
      .may_wait = 2,
+     .finish = nothing_is_left},
+    {.name = "with_a_barrier_a_pushed_job_wakes_a_thief",
+     .setup = setup_2_barrier,
+     .threads = {busy_worker_submits, worker_1},
+     .thread_names = {"busy", "worker 1"},
+     .random = SAMPLES,
+     .may_wait = 2,
+     .finish = nothing_is_left},
+    {.name = "with_a_barrier_while_one_is_busy_another_takes_the_second_job",
+     .setup = setup_3_barrier,
+     .threads = {busy_worker_submits_two, worker_1_once, worker_2_once},
+     .thread_names = {"busy", "worker 1", "worker 2"},
+     .random = SAMPLES,
+     .may_wait = 6,
      .finish = nothing_is_left},
     {.name = "two_pushed_jobs_wake_a_thief",
      .setup = setup_2,
