@@ -331,16 +331,16 @@ TESTS = {name[len("test_"):]: test for name, test in list(globals().items())
          if name.startswith("test_")}
 
 
-def main():
+def main(tests, usage):
     global DIRECTORY
     if len(sys.argv) < 2:
-        sys.exit(__doc__)
+        sys.exit(usage)
     DIRECTORY = sys.argv[1]
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
-    for name in sys.argv[2:] or TESTS:
+    for name in sys.argv[2:] or tests:
         said, why = "ok", ""
         try:
-            TESTS[name]()
+            tests[name]()
         except Skip as reason:
             said, why = "skip", f": {reason}"
         except (AssertionError, OSError, subprocess.SubprocessError) as error:
@@ -353,4 +353,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(TESTS, __doc__))

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""examples_files.py - run the examples that read and write files, and check them by others' means.
+
+SPDX-License-Identifier: MIT
+
+    tools/examples_files.py DIR [NAME...]
+
+DIR holds the built programs.  The sums are sha256sum's, the counts wc's, and a picture is decoded
+and computed anew here.  What was not built is skipped; the last line is N passed, N failed,
+N skipped.
+"""
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+sys.dont_write_bytecode = True
+import examples_net  # noqa: E402
+from examples_net import check, run  # noqa: E402
+
+KINDS = ("tasks", "threads", "processes")
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def write(folder, name, data):
+    path = os.path.join(folder, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def make_tree(folder):
+    """What is hard about a folder; the headers, which are ASCII, are a real one."""
+    write(folder, "empty", b"")
+    write(folder, "no end of line", b"one two")
+    write(folder, "words cut", b"x" * (1 << 20) + b"y z\n" + b"w " * (1 << 20))
+    write(folder, "exact", b"ab\n" * (1 << 19) + b"ab " * (1 << 19))
+    write(folder, "z\u00e9/deep/er/file", b" \t\n\v\f\r a\n")
+    for n in range(200):
+        write(folder, f"many/{n}", b"%d\n" % n * n)
+    os.makedirs(os.path.join(folder, "empty folder"))
+    os.symlink("empty", os.path.join(folder, "link"))
+    os.symlink(os.path.join(TOP, "include"), os.path.join(folder, "not followed"))
+    os.mkfifo(os.path.join(folder, "fifo"))
+
+
+def files_below(folder):
+    return sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names
+                  if os.path.isfile(os.path.join(at, name))
+                  and not os.path.islink(os.path.join(at, name)))
+
+
+def tool(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=True,
+                          env={**os.environ, "LC_ALL": "C"})
+    return done.stdout.splitlines()
+
+
+def each_tree(judge):
+    with tempfile.TemporaryDirectory() as folder:
+        make_tree(folder)
+        for tree in (folder, os.path.join(TOP, "include")):
+            judge(tree)
+
+
+def refuses(name):
+    """What it is not told, or told wrongly; and what cannot be read."""
+    for words in ((), ("tasks",), ("fibres", "."), ("tasks", ".", ".")):
+        code, out, error = run(name, *words)
+        check(code == 2 and not out and error.startswith(f"usage: {name} "), words, code, error)
+    for path, why in (("/no/such/folder", "No such file or directory"),
+                      ("/proc/self/mem", "Input/output error")):
+        code, _, error = run(name, "processes", path)
+        check(code == 1 and error == f"{name}: {path}: {why}\n", code, error)
+
+
+def test_sha256():
+    def judge(tree):
+        expected = sorted(tool("sha256sum", *files_below(tree)))
+        for kind in KINDS:
+            code, out, error = run("sha256", kind, tree)
+            check(code == 0 and not error, kind, code, error)
+            check(sorted(out.splitlines()) == expected, "other sums than sha256sum's", kind, tree)
+    each_tree(judge)
+    refuses("sha256")
+
+
+def test_words():
+    def judge(tree):
+        expected = sorted(line.split(None, 3) for line in tool("wc", *files_below(tree)))
+        for kind in KINDS:
+            code, out, error = run("words", kind, tree)
+            check(code == 0 and not error, kind, code, error)
+            got = [line.split(None, 3) for line in out.splitlines()]
+            check(got[-1][3] == "total", got[-1])
+            check(sorted(got) == expected, "other counts than those of wc", kind, tree)
+    each_tree(judge)
+    refuses("words")
+
+
+def decode_png(data):
+    """Width, height, rows: grey, 8 bits, as the file itself says."""
+    check(data[:8] == b"\x89PNG\r\n\x1a\n", "this is no PNG")
+    at, packed, size = 8, b"", None
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + length]
+        check(struct.unpack(">I", data[at + 8 + length:at + 12 + length])[0]
+              == zlib.crc32(kind + body), "a checksum is wrong", kind)
+        if kind == b"IHDR":
+            width, height, *form = struct.unpack(">IIBBBBB", body)
+            size = width, height
+            check(form == [8, 0, 0, 0, 0], "another format", form)
+        packed += body if kind == b"IDAT" else b""
+        at += 12 + length
+    width, height = size
+    raw, rows, above = zlib.decompress(packed), [], bytes(width)
+    check(len(raw) == height * (width + 1), "so many bytes:", len(raw))
+    for y in range(height):
+        line = raw[y * (width + 1):(y + 1) * (width + 1)]
+        above = unfilter(line[0], line[1:], above)
+        rows.append(above)
+    return width, height, rows
+
+
+def unfilter(how, line, above):
+    out = bytearray()
+    for x, value in enumerate(line):
+        left, up, corner = out[x - 1] if x else 0, above[x], above[x - 1] if x else 0
+        nearest = min((left, up, corner), key=lambda one: abs(left + up - corner - one))
+        out.append((value + (0, left, up, (left + up) // 2, nearest)[how]) & 255)
+    return bytes(out)
+
+
+def steps_of(cx, cy):
+    x = y = 0.0
+    for steps in range(255):
+        if x * x + y * y > 4:
+            return steps
+        x, y = x * x - y * y + cx, 2 * x * y + cy
+    return 255
+
+
+def test_mandelbrot():
+    width, height = 90, 70
+    expected = [bytes(steps_of(3.0 * x / width - 2.25, 2.5 * y / height - 1.25)
+                      for x in range(width)) for y in range(height)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "picture.png")
+        for kind in KINDS:
+            code, _, error = run("mandelbrot", kind, path, str(width), str(height))
+            check(code == 0 and not error, kind, code, error)
+            with open(path, "rb") as file:
+                check(decode_png(file.read()) == (width, height, expected), "other pixels", kind)
+            os.unlink(path)
+        code, _, error = run("mandelbrot", "tasks", os.path.join(folder, "no", "such.png"))
+        check(code == 1 and "No such file or directory" in error, code, error)
+        for words in ((), ("tasks",), ("fibres", path), ("tasks", path, "10"),
+                      ("tasks", path, "0", "10"), ("tasks", path, "10", "10x")):
+            code, _, error = run("mandelbrot", *words)
+            check(code == 2 and error.startswith("usage: mandelbrot "), words, code, error)
+        check(not os.path.exists(path))
+
+
+TESTS = {name[len("test_"):]: test for name, test in list(globals().items())
+         if name.startswith("test_")}
+
+if __name__ == "__main__":
+    sys.exit(examples_net.main(TESTS, __doc__))
