@@ -37,6 +37,7 @@
 #include "urd/net.h"
 #include "urd/par.h"
 #include "urd/pool.h"
+#include "urd/process.h"
 #include "urd/progress.h"
 #include "urd/run.h"
 #include "urd/scope.h"

@@ -53,8 +53,8 @@ FRAGMENT_FLAGS = ["-D_GNU_SOURCE", "-Wno-unused-variable", "-Wno-unused-function
                   "-Wno-unused-parameter", "-Wno-unused-value", "-Wno-unused-but-set-variable"]
 WORD = re.compile(r"\b(?:urd|URD)_(?!_)\w+")
 HEADERS = "".join(f"#include <{name}.h>\n" for name in
-                  ("errno", "signal", "stdatomic", "stdio", "stdlib", "string", "unistd", "urd",
-                   "urd_auth", "urd_tls"))
+                  ("errno", "signal", "stdatomic", "stdio", "stdlib", "string", "sys/resource",
+                   "unistd", "urd", "urd_auth", "urd_tls"))
 
 
 @dataclass

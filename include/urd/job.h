@@ -9,6 +9,7 @@
 #ifndef URD_JOB_H
 #define URD_JOB_H
 
+#include "urd/process.h"
 #include "urd/scope.h"
 
 URD_BEGIN_DECLS
@@ -44,7 +45,8 @@ int urd_spawn_at(urd_scope *s, urd_kind kind, urd_fn *fn, void *arg, size_t size
 typedef struct urd_job_options {
     const char *name;        /* in reports, and for threads in the kernel; copied; NULL: none */
     urd_time grace_duration; /* of a process: from the asking to the killing; 0: the config's */
-    long reserved[4];        /* zero */
+    const urd_process_options *process; /* how a process starts; copied; NULL: as it is */
+    long reserved[3];                   /* zero */
 } urd_job_options;
 
 typedef struct urd_job {
@@ -62,10 +64,12 @@ typedef struct urd_job {
     char detail[48];          /* set before `ended` */
     struct urd_job *next;     /* the scope's jobs held by hand; under the scope's lock */
     int unread;               /* atomic: it has an error that nobody has asked for */
+    int refused;              /* a process, whose options the system refused; set before `ended` */
     long reserved[1];
 } urd_job;
 
-/* Start a job as urd_spawn does, and keep hold of it.  o NULL: defaults.  Errors as urd_spawn. */
+/* Start a job as urd_spawn does, and keep hold of it.  o NULL: defaults.  Errors as urd_spawn;
+ * -EINVAL also for options of a process that are out of range, or for another kind. */
 #define urd_job_open(j, s, kind, fn, arg, size, o)                                                 \
     urd_job_open_at(j, s, kind, fn, arg, size, o, URD_HERE)
 int urd_job_open_at(urd_job *j, urd_scope *s, urd_kind kind, urd_fn *fn, void *arg, size_t size,

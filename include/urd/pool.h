@@ -17,6 +17,7 @@
 #ifndef URD_POOL_H
 #define URD_POOL_H
 
+#include "urd/process.h"
 #include "urd/progress.h"
 #include "urd/run.h"
 #include "urd/scope.h"
@@ -45,12 +46,15 @@ typedef struct urd_pool_options {
     urd_time restart_duration; /* 0: 5 s */
     urd_time idle_duration;    /* a worker above workers_min ends when it has had nothing to do for
                                   so long; 0: 10 s */
-    long reserved[5];          /* zero */
+    const urd_process_options *process; /* how each of its processes starts; copied; if the system
+                                           refuses it the pool breaks; NULL: as they are */
+    long reserved[4];                   /* zero */
 } urd_pool_options;
 
 /*
  * Start `workers` of the kind; 0: as many as the runtime has.  o NULL: defaults.  Never blocks.
- * 0; -EINVAL unknown kind, a number out of range, or a `begin` that processes do not know; -ENOMEM;
+ * 0; -EINVAL unknown kind, a number out of range, options of a process for another kind, or a
+ * `begin` that processes do not know; -ENOMEM;
  * -ENOTSUP processes were configured away; or why no worker could be started.  *p is NULL then.
  */
 int urd_pool_open(urd_pool **p, urd_kind kind, int workers, const urd_pool_options *o) URD_MUST_USE;
@@ -58,8 +62,9 @@ int urd_pool_open(urd_pool **p, urd_kind kind, int workers, const urd_pool_optio
 /*
  * Wait for all jobs that were given to it, end the workers, free it; nobody else may use it then.
  * Not cut short by a cancel, which reaches the jobs.  0; -ECANCELED it was cancelled; -ECHILD too
- * many workers died; or what a worker's `begin` returned.  Errors of jobs given by hand are to have
- * been asked for, see below.
+ * many workers died; what a worker's `begin` returned; or why the options of its processes were
+ * refused, which urd_pool_detail() of its jobs and a line on stderr name.  Errors of jobs given by
+ * hand are to have been asked for, see below.
  */
 int urd_pool_close(urd_pool *p);
 

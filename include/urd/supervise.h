@@ -42,7 +42,8 @@ typedef struct urd_child {
     urd_restart restart;
     urd_time stop_duration; /* from asking it to end; a process is killed then, and anything else
                                said to be late and waited for; 0: 5 s */
-    long reserved[2];       /* zero */
+    const urd_process_options *process; /* how a process starts; NULL: as it is */
+    long reserved[1];                   /* zero */
 } urd_child;
 
 typedef struct urd_supervise_event {
@@ -92,9 +93,9 @@ typedef struct urd_supervise_report {
  *
  * 0: all have ended for good; or the error of the first of them that ended with one.  A child was
  * given up: the error with which it ended, or -ECHILD if it returned 0.  -ECANCELED: the caller was
- * cancelled.  -EINVAL: a child of unknown kind, a strategy or number out of range, or a function
- * that processes do not know; -ENOTSUP: processes were configured away; -ENOMEM.  After these three
- * nothing was started, and r->child is -1.
+ * cancelled.  -EINVAL: a child of unknown kind, a strategy or number out of range, options of a
+ * process for another kind, or a function that processes do not know; -ENOTSUP: processes were
+ * configured away; -ENOMEM.  After these three nothing was started, and r->child is -1.
  */
 int urd_supervise(const urd_child *children, int n, const urd_supervise_options *o,
                   urd_supervise_report *r) URD_MUST_USE;

@@ -65,8 +65,7 @@ static int hand_over(urd__worker *worker, urd__job *job, const urd__go_args *arg
         return urd__thread_start(job);
     case URD_PROCESS:
         urd__runtime_outside(1); /* until urd__job_done() */
-        return urd__rt.processes ? urd__rt.processes->start(job, args->size, args->grace_duration)
-                                 : -ENOTSUP;
+        return urd__rt.processes ? urd__rt.processes->start(job, args) : -ENOTSUP;
     default:
         return worker ? urd__worker_offer(worker, job) : urd__worker_inject(job);
     }

@@ -15,8 +15,9 @@ typedef struct urd__go_args {
     size_t size;   /* of a process: bytes at arg to copy in and back */
     bool owns_arg; /* arg was allocated with urd__os_alloc() and goes with the job */
     const char *where;
-    urd_job *handle; /* or NULL */
-    urd_time grace_duration;
+    urd_job *handle;                    /* or NULL */
+    urd_time grace_duration;            /* of a process: 0: the default */
+    const urd_process_options *process; /* of a process; or NULL */
     bool ours;     /* no job of the user's: it has a stack of its own also where the scope's tasks
                       are compact, and its start does not wait where the scope has a limit */
     bool optional; /* that it could not be started is no error of the scope */

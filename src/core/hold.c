@@ -27,6 +27,11 @@
 #include "core/scope.h"
 #include "core/wait.h"
 
+static bool is_inside(urd_kind kind)
+{
+    return kind == URD_TASK || kind == URD_THREAD;
+}
+
 int urd_job_open_at(urd_job *j, urd_scope *s, urd_kind kind, urd_fn *fn, void *arg, size_t size,
                     const urd_job_options *o, const char *where)
 {
@@ -41,8 +46,9 @@ int urd_job_open_at(urd_job *j, urd_scope *s, urd_kind kind, urd_fn *fn, void *a
                          .size = size,
                          .where = where,
                          .handle = j,
-                         .grace_duration = o ? o->grace_duration : 0};
-    bool known = kind == URD_TASK || kind == URD_THREAD || kind == URD_PROCESS;
+                         .grace_duration = o ? o->grace_duration : 0,
+                         .process = o ? o->process : NULL};
+    bool known = kind == URD_PROCESS || (is_inside(kind) && !args.process);
     int rc = known ? urd__go(s, &args) : -EINVAL;
     if (rc && !urd__load_acq(&j->ended)) { /* it never became a job */
         j->result = rc;

@@ -10,11 +10,13 @@
 #include "core/worker.h"
 #include "urd.h"
 
+struct urd__go_args;
+
 /* Process jobs are made a layer above; the core reaches them through this. */
 typedef struct urd__process_ops {
-    /* Start job->fn in a process with a copy of `size` bytes at job->arg.  0, or -errno and the job
-     * is still the caller's.  Ends in urd__job_done(). */
-    int (*start)(urd__job *job, size_t size, urd_time grace_duration);
+    /* Start job->fn in a process, as it is asked for: with a copy of the bytes at job->arg.  0, or
+     * -errno and the job is still the caller's.  Ends in urd__job_done(). */
+    int (*start)(urd__job *job, const struct urd__go_args *args);
     /* No job is left; when this returns, nobody of that layer is inside the core any more. */
     void (*stop)(void);
     /* For reports: the ring of all that run, and where in an entry its parts are. */

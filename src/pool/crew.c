@@ -163,7 +163,7 @@ static int worker_main(void *arg)
     if (place_of(p, self))
         retire(p, self);
     if (rc)
-        urd__pool_break(p, rc, &woken);
+        urd__pool_break(p, rc, NULL, &woken);
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
     urd__pool_leave(p);

@@ -93,15 +93,16 @@ void urd__pool_fail(urd_pool *p, urd_pool_job *job, size_t index, int rc, const 
     unlink_exhausted(job);
 }
 
-void urd__pool_break(urd_pool *p, int rc, urd__link *woken)
+void urd__pool_break(urd_pool *p, int rc, const char *why, urd__link *woken)
 {
     int none = 0;
     if (!urd__cas_ar(&p->cause, &none, rc)) /* [cause] */
         return;
+    snprintf(p->why, sizeof p->why, "%s", why ? why : "");
     for (urd__link *link; (link = urd__list_first(&p->queue)) != NULL;) {
         urd_pool_job *job = urd__container(link, urd_pool_job, link);
         urd__pool_hold(job);
-        urd__pool_fail(p, job, urd__load_acq(&job->next), rc, NULL);
+        urd__pool_fail(p, job, urd__load_acq(&job->next), rc, p->why);
         urd__pool_release(p, job, woken);
     }
     move_waiters(&p->idle, woken);
@@ -159,6 +160,8 @@ static int check_options(urd_kind kind, int workers, const urd_pool_options *o)
         o->workers_min < 0 || o->idle_duration < 0)
         return -EINVAL;
     if (o->workers_min > (workers ? workers : (int)urd__rt.nworkers))
+        return -EINVAL;
+    if (o->process && kind != URD_PROCESS)
         return -EINVAL;
     return kind == URD_PROCESS && !urd__rt.processes ? -ENOTSUP : 0;
 }
@@ -252,7 +255,7 @@ void urd_pool_cancel(urd_pool *p)
     urd__link woken = {0};
     urd__list_init(&woken);
     urd__lock(&p->lock);
-    urd__pool_break(p, -ECANCELED, &woken);
+    urd__pool_break(p, -ECANCELED, NULL, &woken);
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
 }

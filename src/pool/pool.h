@@ -61,6 +61,7 @@ struct urd_pool {
     unsigned up;                 /* workers that have not begun to leave; at most `workers` */
     bool closing;                /* no more jobs come */
     int cause;                   /* atomic: why it ended early, or 0 */
+    char why[48];                /* in words, or "" */
     size_t running, ended, died; /* elements; workers */
 
     urd__unread unread; /* under a lock of its own, see unread.c */
@@ -104,8 +105,8 @@ int urd__pool_give(urd_pool *p, urd_pool_job *job);
 /* Under lock: what nobody has begun of a job that is not done fails with rc.  True: nobody had. */
 bool urd__pool_take_back(urd_pool *p, urd_pool_job *job, int rc, urd__link *woken);
 
-/* Under lock: nothing more is begun; what is not fails with rc. */
-void urd__pool_break(urd_pool *p, int rc, urd__link *woken);
+/* Under lock: nothing more is begun; what is not fails with rc, in words `why`; NULL: none. */
+void urd__pool_break(urd_pool *p, int rc, const char *why, urd__link *woken);
 
 /* Start a worker, or a helper, in the pool's scope; it calls urd__pool_leave() last.  0, or why it
  * could not be started, which also fails the scope, unless it is `optional`. */

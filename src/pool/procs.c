@@ -27,6 +27,7 @@
 #include "pool/pool.h"
 #include "proc/intensity.h"
 #include "proc/process.h"
+#include "proc/setup.h"
 #include "proc/shared.h"
 
 enum { AT_ONCE = 32, ALIGN = 16, LOOKS = 2000 };
@@ -50,7 +51,8 @@ typedef struct keeper {
 } keeper;
 
 struct urd__procs {
-    void *shared; /* these are set once: the memory of ring and seats */
+    void *shared;               /* these are set once: the memory of ring and seats */
+    urd_process_options *setup; /* of each worker; or NULL */
     urd__ring *ring;
     keeper *keepers;
     urd__intensity deaths; /* under the pool's lock, as is what follows */
@@ -169,7 +171,7 @@ static void give_back(urd_pool *p, urd__slot *slot, int rc, urd__link *woken)
     const urd_pool_job *job = slot->job;
     urd_shared_free(slot->block);
     if (!job->result)
-        urd__pool_fail(p, slot->job, slot->index, rc, NULL);
+        urd__pool_fail(p, slot->job, slot->index, rc, p->why);
     retire(p, slot, woken);
 }
 
@@ -423,8 +425,15 @@ static void lost(urd_pool *p, urd__slot *slot, const char *detail, urd__link *wo
     fail(p, slot, -ECHILD, detail, woken);
 }
 
+/* How a life of a worker ended. */
+typedef struct ending {
+    int rc;       /* 0: in peace */
+    bool refused; /* it never began: the system refused its options */
+    char detail[sizeof((urd_pool_job *)0)->detail];
+} ending;
+
 /* Whatever the process was at as it died, the slots say what it held. */
-static void reclaim(const keeper *k, int rc, const char *detail)
+static void reclaim(const keeper *k, const ending *end)
 {
     urd_pool *p = k->pool;
     unsigned worker = k->seat->index;
@@ -434,11 +443,11 @@ static void reclaim(const keeper *k, int rc, const char *detail)
         continue;
     bool done;
     urd__lock(&p->lock);
-    p->died += rc != 0 && !k->seat->result;
+    p->died += end->rc != 0 && !k->seat->result && !end->refused;
     urd__slot *held =
         urd__ring_reclaim(p->procs->ring, worker, &p->procs->keepers[worker].reaped, &done);
     if (held && !done)
-        lost(p, held, detail, &woken);
+        lost(p, held, end->detail, &woken);
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
     if (held && done)
@@ -447,19 +456,21 @@ static void reclaim(const keeper *k, int rc, const char *detail)
     urd__ring_wake(p->procs->ring);
 }
 
-/* One life of the worker.  0: it ended in peace; else why not, and in words. */
-static int run_worker(const keeper *k, char *detail, size_t size)
+/* One life of the worker. */
+static void run_worker(const keeper *k, ending *end)
 {
     urd_scope s;
     urd_job job;
     urd_scope_open(&s);
     urd_scope_keep_going(&s);
-    urd_job_options options = {.name = k->pool->name};
+    urd_job_options options = {.name = k->pool->name, .process = k->pool->procs->setup};
     int rc = urd_job_open(&job, &s, URD_PROCESS, process_main, k->seat, 0, &options);
     int joined = urd_scope_join(&s);
-    snprintf(detail, size, "%s", rc ? "the worker could not be started" : job.detail);
     (void)joined; /* the same, or a cancel, which the pool hears of by itself */
-    return rc ? rc : job.result;
+    end->rc = rc ? rc : job.result;
+    end->refused = rc == 0 && job.refused;
+    snprintf(end->detail, sizeof end->detail, "%s",
+             rc ? "the worker could not be started" : job.detail);
 }
 
 /* Under lock: it ended in peace, and nothing is queued for it. */
@@ -470,22 +481,34 @@ static bool may_leave(const keeper *k, int rc)
            urd__ring_is_empty(p->procs->ring); /* L2 of ring.c */
 }
 
-/* The worker has ended with rc: is there to be another?  If not, the place is vacant. */
-static bool may_restart(keeper *k, int rc)
+/* Under lock: does the pool end by this? */
+static void judge(const keeper *k, const ending *end, urd__link *woken)
+{
+    urd_pool *p = k->pool;
+    if (k->seat->result)
+        urd__pool_break(p, k->seat->result, NULL, woken);
+    else if (end->refused)
+        urd__pool_break(p, end->rc, end->detail, woken);
+    else if (end->rc && urd__intensity_exceeded(&p->procs->deaths, urd__os_now()))
+        urd__pool_break(p, -ECHILD, NULL, woken);
+}
+
+/* The worker has ended: is there to be another?  If not, the place is vacant. */
+static bool may_restart(keeper *k, const ending *end)
 {
     urd_pool *p = k->pool;
     urd__link woken = {0};
     urd__list_init(&woken);
     urd__lock(&p->lock);
-    if (k->seat->result)
-        urd__pool_break(p, k->seat->result, &woken);
-    else if (rc && urd__intensity_exceeded(&p->procs->deaths, urd__os_now()))
-        urd__pool_break(p, -ECHILD, &woken);
-    bool again = !urd__ring_is_stopping(p->procs->ring) && !may_leave(k, rc);
+    bool tell = end->refused && !urd__load_acq(&p->cause); /* [cause] */
+    judge(k, end, &woken);
+    bool again = !urd__ring_is_stopping(p->procs->ring) && !may_leave(k, end->rc);
     if (!again)
         vacate(k); /* L3 */
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
+    if (tell)
+        urd__say("pool \"%s\": no process could be started: %s", p->name, end->detail);
     return again;
 }
 
@@ -493,12 +516,11 @@ static int keep(void *arg)
 {
     keeper *k = arg;
     urd_pool *p = k->pool;
-    char detail[sizeof((urd_pool_job *)0)->detail];
-    int rc;
+    ending end;
     do {
-        rc = run_worker(k, detail, sizeof detail);
-        reclaim(k, rc, detail);
-    } while (may_restart(k, rc));
+        run_worker(k, &end);
+        reclaim(k, &end);
+    } while (may_restart(k, &end));
     urd__ring_wake_parent(p->procs->ring);
     urd__pool_leave(p);
     return 0; /* the error is the pool's, which says so at each call, and not the scope's */
@@ -535,7 +557,10 @@ static int make(urd_pool *p)
     procs->deaths.duration = p->options.restart_duration;
     procs->deaths.times = urd__os_alloc(procs->deaths.max * sizeof *procs->deaths.times);
     procs->shared = urd_shared_alloc(ring_bytes + LINE + p->workers * sizeof(seat));
-    if (!procs->keepers || !procs->deaths.times || !procs->shared)
+    if (p->options.process)
+        procs->setup = urd__setup_copy(p->options.process);
+    if (!procs->keepers || !procs->deaths.times || !procs->shared ||
+        (p->options.process && !procs->setup))
         return -ENOMEM;
     char *at = procs->shared;
     at += (LINE - (uintptr_t)at % LINE) % LINE;
@@ -559,7 +584,9 @@ static int make(urd_pool *p)
 
 static int start(urd_pool *p)
 {
-    int rc = make(p);
+    int rc = urd__setup_check(p->options.process);
+    if (rc == 0)
+        rc = make(p);
     if (rc == 0 && p->options.begin)
         rc = urd__process_knows(p->options.begin);
     if (rc == 0 && p->options.end)
@@ -580,6 +607,7 @@ static void free_crew(urd_pool *p)
     if (!procs)
         return;
     urd_shared_free(procs->shared);
+    urd_shared_free(procs->setup);
     urd__os_free(procs->deaths.times);
     urd__os_free(procs->keepers);
     urd__os_free(procs);

@@ -15,6 +15,7 @@
  *
  * How a job ends:
  *     fn returned               its result, and the argument is copied back
+ *     its options were refused  the system's error, and job->detail names the option
  *     killed after being asked  -ECANCELED
  *     anything else             -ECHILD, and job->detail says what
  */
@@ -38,21 +39,31 @@
 #include "core/runtime.h"
 #include "core/scope.h"
 #include "io/signal.h"
+#include "proc/setup.h"
 #include "proc/shared.h"
 #include "proc/zygote.h"
 #include "watch/monitor.h"
 
-enum { ARG_ALIGN = 64, WORDS_BYTES = 48, WHERE_BYTES = 160, LINGER_NS = 250000 };
+enum {
+    ARG_ALIGN = 64,
+    WORDS_BYTES = 48,
+    WHERE_BYTES = 160,
+    LINGER_NS = 250000,
+    EXIT_REFUSED = 127
+};
 
 /* In the shared heap; written by the starter before the request, then by the process. */
 struct record {
     urd_fn *fn;
     void *arg;
     char name[32];
-    char where[WHERE_BYTES]; /* a copy: the text may lie in a library loaded after urd_run */
-    int result;              /* set before `returned` */
-    int returned;            /* atomic */
+    char where[WHERE_BYTES];    /* a copy: the text may lie in a library loaded after urd_run */
+    urd_process_options *setup; /* or NULL */
+    int result;                 /* these two are set before `returned` */
+    int step;                   /* of the setup, that was refused */
+    int returned;               /* atomic: one of */
 };
+enum { RETURNED = 1, REFUSED };
 
 struct process {
     urd__link link;     /* under lock */
@@ -174,6 +185,12 @@ const char *urd__process_words(int status)
 
 /* ---- the end of a job ---- */
 
+static void free_record(struct record *record)
+{
+    urd_shared_free(record->setup);
+    urd_shared_free(record);
+}
+
 /* p is off the list.  The job and its handle may be gone after urd__job_done(). */
 static void done(struct process *p, int result, const char *words)
 {
@@ -191,7 +208,7 @@ static void done(struct process *p, int result, const char *words)
             urd__os_futex_wake(&job->handle->pid, INT_MAX);
         }
     }
-    urd_shared_free(p->record);
+    free_record(p->record);
     urd__os_free(p);
     urd__job_done(job, result);
     urd__os_close(own_pidfd);
@@ -201,10 +218,18 @@ static void ended(struct process *p, int status)
 {
     if (p->job->handle)
         p->job->handle->status = status;
-    if (urd__load_acq(&p->record->returned)) { /* [returned] pairs with run_job() */
+    const struct record *record = p->record;
+    int returned = urd__load_acq(&record->returned); /* [returned] pairs with leave() */
+    if (returned == RETURNED) {
         if (p->size > 0)
-            memcpy(p->job->arg, p->record->arg, p->size);
-        done(p, p->record->result, NULL);
+            memcpy(p->job->arg, record->arg, p->size);
+        done(p, record->result, NULL);
+        return;
+    }
+    if (returned == REFUSED) {
+        if (p->job->handle)
+            p->job->handle->refused = 1;
+        done(p, record->result, urd__setup_words(record->step, record->result));
         return;
     }
     int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -418,13 +443,18 @@ static int need_reaper(void)
 
 /* ---- the start of a job ---- */
 
-static struct record *make_record(const urd__job *job, size_t size)
+static struct record *make_record(const urd__job *job, size_t size,
+                                  const urd_process_options *options)
 {
     if (size > SIZE_MAX - sizeof(struct record) - ARG_ALIGN)
         return NULL;
     struct record *record = urd_shared_alloc(sizeof *record + ARG_ALIGN + size);
     if (!record)
         return NULL;
+    if (options && !(record->setup = urd__setup_copy(options))) {
+        urd_shared_free(record);
+        return NULL;
+    }
     record->fn = job->fn;
     record->arg = job->arg;
     if (size > 0) {
@@ -473,10 +503,10 @@ static int request_start(struct process *p)
     return rc;
 }
 
-static int start(urd__job *job, size_t size, int64_t grace_duration)
+static int start(urd__job *job, const urd__go_args *args)
 {
     struct process *p = urd__os_alloc(sizeof *p);
-    struct record *record = p ? make_record(job, size) : NULL;
+    struct record *record = p ? make_record(job, args->size, args->process) : NULL;
     if (!record) {
         urd__os_free(p);
         return -ENOMEM;
@@ -485,29 +515,31 @@ static int start(urd__job *job, size_t size, int64_t grace_duration)
         .job = job,
         .scope = job->handle ? &job->handle->scope : job->scope,
         .record = record,
-        .size = size,
-        .grace_duration = grace_duration ? grace_duration : proc.config.grace_duration,
+        .size = args->size,
+        .grace_duration = args->grace_duration ? args->grace_duration : proc.config.grace_duration,
         .pidfd = -1,
         .kill_at = INT64_MAX,
     };
     int rc = request_start(p);
     if (rc < 0) {
-        urd_shared_free(record);
+        free_record(record);
         urd__os_free(p);
     }
     return rc;
 }
 
-int urd__process_start(urd__job *job, size_t size, int64_t grace_duration)
+int urd__process_start(urd__job *job, const urd__go_args *args)
 {
     if (!proc.open)
         return -ENOTSUP;
     int rc = urd__process_knows(job->fn);
+    if (rc == 0)
+        rc = urd__setup_check(args->process);
     if (rc < 0)
         return rc;
     rc = need_reaper();
     if (rc == 0)
-        rc = start(job, size, grace_duration);
+        rc = start(job, args);
     if (rc == 0)
         return 0;
     bool dead = rc == -ECHILD || rc == -EPIPE;
@@ -569,9 +601,20 @@ static void rehearse(void)
     urd__os_flush();
 }
 
+__attribute__((noreturn)) static void leave(struct record *record, int how, int result)
+{
+    record->result = result;
+    urd__store_rel(&record->returned, how); /* [returned] pairs with ended() */
+    urd__peers_leave();
+    urd__os_exit(how == RETURNED ? 0 : EXIT_REFUSED);
+}
+
 static void run_job(void *memory, const sigset_t *old_mask)
 {
     struct record *record = memory;
+    int refused = record->setup ? urd__setup_apply(record->setup, &record->step) : 0;
+    if (refused)
+        leave(record, REFUSED, refused);
     /* The job may install a handler of its own, which then wins. */
     struct sigaction terminate = {.sa_handler = on_terminate, .sa_flags = SA_RESTART};
     urd__os_signal_action(SIGTERM, &terminate, NULL);
@@ -594,10 +637,8 @@ static void run_job(void *memory, const sigset_t *old_mask)
     urd__monitor_stop();
     stop_reaper();
     urd__os_flush(); /* before it counts as returned: what it printed is part of it */
-    record->result = result;
-    urd__store_rel(&record->returned, 1); /* [returned] pairs with ended() */
-    urd__peers_leave();
-    urd__os_exit(0);
+    record->step = URD__SETUP_RUNTIME;
+    leave(record, begun || !record->setup ? RETURNED : REFUSED, result);
 }
 
 int urd__process_open(const urd_config *config)

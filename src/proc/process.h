@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/go.h"
 #include "core/job.h"
 #include "core/runtime.h"
 #include "urd.h"
@@ -23,13 +24,13 @@ int urd__process_open(const urd_config *config);
 void urd__process_close(void);
 
 /*
- * Start job->fn as a process with a copy of the `size` bytes at job->arg; a cancel of its scope
- * asks it to end, and kills it when its grace is over.  0: urd__job_done() is called for it later,
- * from another thread, perhaps before this returns.  Otherwise the job is still the caller's:
- * -ENOTSUP, -EINVAL, -ENOMEM, -EAGAIN; the last three say why on stderr.  May block for the time of
- * a few forks.  grace_duration 0: the default.
+ * Start job->fn as a process with a copy of the args->size bytes at job->arg, under the options of
+ * args->process; a cancel of its scope asks it to end, and kills it when its grace is over.  0:
+ * urd__job_done() is called for it later, from another thread, perhaps before this returns.
+ * Otherwise the job is still the caller's: -ENOTSUP, -EINVAL, -ENOMEM, -EAGAIN; the last three say
+ * why on stderr.  May block for the time of a few forks.
  */
-int urd__process_start(urd__job *job, size_t size, int64_t grace_duration);
+int urd__process_start(urd__job *job, const urd__go_args *args);
 
 /* Is this function at the same place in every process?  0; -EINVAL, with a message on stderr. */
 int urd__process_knows(urd_fn *fn);

@@ -32,6 +32,7 @@
 #include "core/wait.h"
 #include "proc/intensity.h"
 #include "proc/process.h"
+#include "proc/setup.h"
 
 enum { RESTARTS_USUAL = 3, RESTARTS_MAX = 1 << 20, CHILDREN_MAX = 1 << 20 };
 static const urd_time PERIOD_USUAL = 5 * URD_SECOND, STOP_USUAL = 5 * URD_SECOND,
@@ -117,7 +118,8 @@ static int keep(void *arg)
 {
     child *c = arg;
     const urd_child *spec = c->spec;
-    urd_job_options options = {.name = spec->name, .grace_duration = stop_duration(c)};
+    urd_job_options options = {
+        .name = spec->name, .grace_duration = stop_duration(c), .process = spec->process};
     urd_scope s;
     urd_job job;
     urd_exit how;
@@ -333,8 +335,11 @@ static int check_child(const urd_child *c)
     if (!known || !restarts || !c->fn || c->stop_duration < 0)
         return -EINVAL;
     if (c->kind != URD_PROCESS)
-        return 0;
-    return urd__rt.processes ? urd__process_knows(c->fn) : -ENOTSUP;
+        return c->process ? -EINVAL : 0;
+    if (!urd__rt.processes)
+        return -ENOTSUP;
+    int rc = urd__setup_check(c->process);
+    return rc ? rc : urd__process_knows(c->fn);
 }
 
 static int check(const urd_child *children, int n, const urd_supervise_options *o)

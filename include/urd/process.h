@@ -1,0 +1,55 @@
+/*
+ * process.h - how a process starts: its limits, processors, place and environment.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ *     urd_process_options usual = {.nice = 10, .directory = "/srv/thumbnails"};
+ *     rc = urd_job_open(&job, &s, URD_PROCESS, work, &x, sizeof x,
+ *                       &(urd_job_options){.process = &usual});
+ *
+ * The same struct is given to a job held by hand, to a pool, for each of its workers, and to a
+ * child of a supervisor.  Given for a task or a thread it is -EINVAL.
+ *
+ * The new process puts it into effect before it calls the function.  What the system refuses is
+ * never passed over: the function is then not called, and the job ends with the system's error
+ * (-EPERM, -EACCES, -ENOENT, -EINVAL ...) and a detail that names the option, "directory: No such
+ * file or directory"; a pool breaks with it.
+ */
+#ifndef URD_PROCESS_H
+#define URD_PROCESS_H
+
+#include <stdint.h>
+
+#include "urd/base.h"
+
+URD_BEGIN_DECLS
+
+/* One limit, as setrlimit(2) has it: RLIMIT_CPU, RLIMIT_NOFILE ... of <sys/resource.h>.  The job
+ * may raise the soft one up to the hard one, which only privilege raises. */
+typedef struct urd_limit {
+    int resource;
+    uint64_t soft, hard; /* RLIM_INFINITY: none */
+} urd_limit;
+
+/*
+ * All zero: as the program was when urd_run was called.  They take effect in this order.
+ *
+ * RLIMIT_AS and RLIMIT_DATA count what is only reserved, too, and the runtime reserves much (the
+ * shared heap, stacks): limit memory by a control group.
+ */
+typedef struct urd_process_options {
+    const char *const *env;     /* "NAME=value", the last one NULL: these and no others */
+    const char *const *env_add; /* the same, beside what there is; "NAME" takes one away */
+    const char *directory;      /* in which it starts; from where the program was at urd_run */
+    const char *cgroup;         /* control group that it joins: a folder of /sys/fs/cgroup */
+    int nice;                   /* added to its niceness, -40 to 39; below 0 needs privilege */
+    int cpu_count;
+    const int *cpus; /* the processors it may use, so many, by number; 0: not restricted */
+    const urd_limit *limits;
+    int limit_count;
+    long reserved[6]; /* zero */
+} urd_process_options;
+
+URD_END_DECLS
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * setup.h - what a new process is to do before its function: urd_process_options, carried over.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef URD_PROC_SETUP_H
+#define URD_PROC_SETUP_H
+
+#include "urd.h"
+
+/* Is every field in range?  0; -EINVAL, with a message on stderr.  NULL: 0. */
+int urd__setup_check(const urd_process_options *o);
+
+/* A copy in one block of shared memory, with all it points to, for urd_shared_free().  NULL: there
+ * is no memory. */
+urd_process_options *urd__setup_copy(const urd_process_options *o);
+
+/* In the new process, which has one thread.  0; else why not, and *step says at what. */
+int urd__setup_apply(const urd_process_options *o, int *step);
+
+/* What failed at this step, in words of less than 48 bytes that last: "RLIMIT_NOFILE: Operation not
+ * permitted". */
+const char *urd__setup_words(int step, int rc);
+
+/* A step beyond those of urd__setup_apply(): the runtime could not be started under them. */
+enum { URD__SETUP_RUNTIME = 0 };
+
+#endif
