@@ -239,7 +239,7 @@ peer_args ours_args;
 
 int main(int argc, char **argv)
 {
-    static const ours_row *const tables[] = {ours_tasks, ours_loops, ours_waits};
+    static const ours_row *const tables[] = {ours_tasks, ours_loops, ours_waits, ours_pools};
     ours_args = peer_parse(argc, argv);
     times = ours_args.times;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
@@ -247,7 +247,8 @@ int main(int argc, char **argv)
             if (strcmp(row->name, ours_args.row) == 0) {
                 urd_config config = {.workers = ours_args.workers,
                                      .compact_bytes = 1024, /* sleepers keep no more */
-                                     .processes = URD_PROCESSES_NONE};
+                                     .processes = tables[i] == ours_pools ? URD_PROCESSES_ZYGOTE
+                                                                          : URD_PROCESSES_NONE};
                 peer_must(urd_run(&config, row->measure, NULL), row->name);
                 return 0;
             }

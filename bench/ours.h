@@ -15,7 +15,7 @@ typedef struct ours_row {
     urd_fn *measure;
 } ours_row;
 
-extern const ours_row ours_tasks[], ours_loops[], ours_waits[];
+extern const ours_row ours_tasks[], ours_loops[], ours_waits[], ours_pools[];
 extern peer_args ours_args;
 
 #endif

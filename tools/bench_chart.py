@@ -35,7 +35,9 @@ STYLE = """
 """
 TITLES = {"ours": "Urdume", "floor": "floor", "go": "Go", "tokio": "Tokio",
           "tokio-mimalloc": "Tokio, mimalloc", "onetbb": "oneTBB", "openmp": "OpenMP",
-          "fiber": "boost.fiber", "st": "state-threads"}
+          "fiber": "boost.fiber", "st": "state-threads", "futures": "futures (Python)",
+          "multiprocessing": "multiprocessing", "zeromq": "ZeroMQ",
+          "interprocess": "Boost.Interproc.", "vfork": "vfork, exec"}
 
 
 def number(value):

@@ -88,7 +88,7 @@ def build_rust(out, crate, binary):
     return [os.path.join(target, "release", binary)], pinned[1] if pinned else "?"
 
 
-def build_c(out, source, *libraries, package):
+def build_c(out, source, *libraries, package, arguments=()):
     name = source.split(".")[0]
     program = os.path.join(out, name)
     compiler = ["g++", "-std=c++20"] if source.endswith(".cpp") else ["gcc", "-std=gnu17"]
@@ -97,7 +97,17 @@ def build_c(out, source, *libraries, package):
         version = run(["dpkg-query", "-W", "-f", "${Version}", package]).strip()
     except LeftOut:
         version = "?"  # another distribution's
-    return [program], version
+    return [program, *arguments], version
+
+
+def build_pools(*arguments):
+    """The pools of Python's own library, which need nothing more."""
+    version = run([sys.executable, "--version"]).split()[1]
+    return [sys.executable, os.path.join(SOURCES, "python", "pool_rows.py"), *arguments], version
+
+
+def build_posix(out, how):
+    return build_c(out, "posix.c", package="libc6", arguments=[how])
 
 
 def build_python(out, module, *arguments):
@@ -147,6 +157,15 @@ PEERS = [
     Peer("asyncio", "Python asyncio", lambda out: build_python(out, "asyncio")),
     Peer("uvloop", "uvloop", lambda out: build_python(out, "uvloop", "--uvloop")),
     Peer("gevent", "gevent", lambda out: build_python(out, "gevent")),
+    Peer("multiprocessing", "Python multiprocessing", lambda out: build_pools()),
+    Peer("futures", "Python concurrent.futures", lambda out: build_pools("--futures")),
+    Peer("interprocess", "Boost.Interprocess",
+         lambda out: build_c(out, "interprocess.cpp", "-lrt", package="libboost-dev")),
+    Peer("zeromq", "ZeroMQ", lambda out: build_c(out, "zeromq.c", "-lzmq", package="libzmq3-dev")),
+    Peer("nng", "nng", lambda out: build_c(out, "nng.c", "-lnng", package="libnng-dev")),
+    Peer("fork", "fork", lambda out: build_posix(out, "--fork")),
+    Peer("vfork", "vfork and exec", lambda out: build_posix(out, "--vfork")),
+    Peer("posix_spawn", "posix_spawn", lambda out: build_posix(out, "--spawn")),
 ]
 
 

@@ -6,6 +6,7 @@ SPDX-License-Identifier: MIT
 
 ONE_THREAD = ("st", "libuv", "asyncio", "uvloop", "gevent")  # they have no second worker
 PYTHON = ("asyncio", "uvloop", "gevent")
+POOLS = ("multiprocessing", "futures")
 
 
 class Metric:
@@ -97,4 +98,24 @@ ROWS = [
         metrics=[("echo.cpu", "TCP echo: CPU a request"),
                  ("echo.time", "TCP echo: time a request"),
                  ("echo.p99", "TCP echo: latency, p99")]),
+    Row("submit", "pools", "thread pool: submit, wait, 2 workers", "submit", 2, 300000,
+        sizes={"futures": 20000}),
+    Row("pool-one", "pools", "process pool, one job at a time", "pool-one", 2, 100000,
+        sizes=sizes(1000, *POOLS)),
+    Row("pool-asleep", "pools", "process pool, after a ms of nothing", "pool-asleep", 2, 300,
+        quick=20),
+    Row("pool-map", "pools", "process pool, map, a job an element", "pool-map", 2, 1000000,
+        sizes=sizes(20000, *POOLS), weight=2),
+    Row("pool-chunks", "pools", "process pool, map, Python in chunks", "pool-chunks", 2, 1000000),
+    Row("pool-64k", "pools", "process pool, a job of 64 KiB", "pool-64k", 2, 3000, quick=100,
+        sizes=sizes(300, *POOLS)),
+    Row("pool-16m", "pools", "process pool, a job of 16 MiB", "pool-16m", 2, 30, quick=2,
+        sizes=sizes(10, *POOLS)),
+    Row("chan-process", "pools", "channel between processes, 64 bytes", "chan-process", 2, 1000000,
+        weight=2,
+        sizes={"multiprocessing": 30000, "zeromq": 300000, "nng": 50000, "interprocess": 300000}),
+    Row("mutex-process", "pools", "mutex between processes, uncontended", "mutex-process", 1,
+        3000000, sizes={"multiprocessing": 100000}),
+    Row("process-start", "pools", "start of a process, 2 GiB in use", "process-start", 2, 50,
+        weight=3, quick=2, limit=60, sizes={"fork": 5, "multiprocessing": 5}),
 ]

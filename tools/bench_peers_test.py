@@ -149,8 +149,7 @@ class Showing(unittest.TestCase):
 
 class Publishing(unittest.TestCase):
     def readme(self, data, language):
-        words = bench_publish.LANGUAGES[language][2]
-        return bench_publish.block(data, language, words)
+        return bench_publish.block(data, language, bench_publish.TABLES[0])
 
     def test_the_short_table_has_the_least_of_the_others_by_name(self):
         data = report()
@@ -172,7 +171,14 @@ class Publishing(unittest.TestCase):
 
     def test_its_rows_are_rows(self):
         names = {metric.name for row in ROWS for metric in row.metrics}
-        self.assertLessEqual(set(bench_publish.SHORT), names)
+        for table in bench_publish.TABLES:
+            self.assertLessEqual(set(table.rows), names)
+
+    def test_a_row_is_in_the_table_of_its_group(self):
+        data = report()
+        data["rows"][0]["group"] = "pools"
+        mine = [[row["title"] for row in table.of(data)["rows"]] for table in bench_publish.TABLES]
+        self.assertEqual(mine, [["another <thing> & more"], ["a thing"]])
 
 
 class Tables(unittest.TestCase):

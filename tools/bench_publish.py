@@ -6,8 +6,9 @@ SPDX-License-Identifier: MIT
 Usage: tools/bench_publish.py RESULTS.json [TOP]
 
 Writes what stands between `<!-- bench-peers -->` and `<!-- /bench-peers -->` in README.md and
-README.pt-BR.md, and docs/bench-peers.svg.  So the figures in the tree are those of one run, and
-nobody copies them by hand.
+README.pt-BR.md, and docs/bench-peers.svg; and the same for `bench-pools`, which has the rows of
+pools and processes.  So the figures of a table are those of one run, and nobody copies them by
+hand.  A table of which the run measured no row stays as it is.
 """
 import json
 import os
@@ -35,22 +36,53 @@ SHORT = {
     "timers-fire.cpu": ("1 M timers in 1 s, CPU", "1 M timers em 1 s, CPU"),
     "echo.cpu": ("TCP echo, CPU a request", "eco TCP, CPU por pedido"),
 }
-LANGUAGES = [
-    ("README.md", 0, {
-        "heads": ("", "Urdume", "floor", "Go", "Tokio", "best of the others"),
-        "machine": "{processors} processors ({cpu}), Linux {kernel}; medians of one run in "
-                   "which all take turns; less is better. The floor is written by hand for "
-                   "that row alone; ~ was measured at a smaller size. [All rows as a chart]"
-                   "(docs/bench-peers.svg); [what is compared, and how](bench/peers/README.md)."}),
-    ("README.pt-BR.md", 1, {
-        "heads": ("", "Urdume", "piso", "Go", "Tokio", "melhor dos outros"),
-        "machine": "{processors} processadores ({cpu}), Linux {kernel}; medianas de uma "
-                   "execução em que todos se revezam; menos é melhor. O piso foi escrito à mão "
-                   "só para aquela linha; ~ foi medido em tamanho menor. [Todas as linhas em "
-                   "gráfico](docs/bench-peers.svg); [o que se compara, e como]"
-                   "(bench/peers/README.md)."}),
-]
-FAMILIES = {"go": ("go",), "tokio": ("tokio", "tokio-mimalloc")}
+POOLS = {
+    "submit": ("thread pool, a job", "pool de threads, uma tarefa"),
+    "pool-one": ("process pool, one job at a time", "pool de processos, uma tarefa por vez"),
+    "pool-asleep": ("the same, when all sleep", "o mesmo, quando todos dormem"),
+    "pool-map": ("process pool, map, a job an element", "pool de processos, map, um a um"),
+    "pool-chunks": ("the same, Python in chunks", "o mesmo, Python em blocos"),
+    "pool-64k": ("a job of 64 KiB", "uma tarefa de 64 KiB"),
+    "pool-16m": ("a job of 16 MiB", "uma tarefa de 16 MiB"),
+    "chan-process": ("message between processes", "mensagem entre processos"),
+    "mutex-process": ("mutex between processes", "mutex entre processos"),
+    "process-start": ("start a process, 2 GiB in use", "iniciar um processo, 2 GiB em uso"),
+}
+MACHINE = (
+    "{processors} processors ({cpu}), Linux {kernel}; medians of one run in which all take turns; "
+    "less is better. The floor is written by hand for that row alone; ~ was measured at a smaller "
+    "size. [All rows as a chart]({chart}); [what is compared, and how](bench/peers/README.md).",
+    "{processors} processadores ({cpu}), Linux {kernel}; medianas de uma execução em que todos se "
+    "revezam; menos é melhor. O piso foi escrito à mão só para aquela linha; ~ foi medido em "
+    "tamanho menor. [Todas as linhas em gráfico]({chart}); [o que se compara, e como]"
+    "(bench/peers/README.md).")
+READMES = ("README.md", "README.pt-BR.md")
+
+
+class Table:
+    """A table of the READMEs and its chart: its rows, and the peers that have a column."""
+
+    def __init__(self, mark, rows, pools, families, heads):
+        self.mark, self.rows, self.pools = mark, rows, pools
+        self.families, self.heads = families, heads
+        self.chart = f"docs/{mark}.svg"
+
+    def of(self, report):
+        """What of the report belongs here."""
+        return {**report, "rows": [row for row in report["rows"]
+                                   if (row["group"] == "pools") == self.pools]}
+
+
+TABLES = (
+    Table("bench-peers", SHORT, False,
+          {"go": ("go",), "tokio": ("tokio", "tokio-mimalloc")},
+          (("", "Urdume", "floor", "Go", "Tokio", "best of the others"),
+           ("", "Urdume", "piso", "Go", "Tokio", "melhor dos outros"))),
+    Table("bench-pools", POOLS, True,
+          {"python": ("multiprocessing", "futures")},
+          (("", "Urdume", "floor", "Python", "best of the others"),
+           ("", "Urdume", "piso", "Python", "melhor dos outros"))),
+)
 
 
 def figure(entry, comma):
@@ -69,27 +101,40 @@ def best(cells, names, comma, named=False):
     return f"{bench_chart.TITLES.get(name, name)} {text}" if named else text
 
 
-def block(report, language, words):
+def block(report, language, table):
     """The text between the marks."""
-    lines = ["| " + " | ".join(words["heads"]) + " |", "|---" * len(words["heads"]) + "|"]
-    others = [name for name in report["peers"]
-              if name not in ("ours", "floor", *FAMILIES["go"], *FAMILIES["tokio"])]
+    heads = table.heads[language]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    named = {name for family in table.families.values() for name in family}
+    others = [name for name in report["peers"] if name not in {"ours", "floor", *named}]
     for row in report["rows"]:
         cells = row["cells"]
-        if row["name"] in SHORT and "value" in cells.get("ours", {}):
-            columns = [SHORT[row["name"]][language],
+        if row["name"] in table.rows and "value" in cells.get("ours", {}):
+            columns = [table.rows[row["name"]][language],
                        *(best(cells, names, language) for names in
-                         (("ours",), ("floor",), FAMILIES["go"], FAMILIES["tokio"])),
+                         (("ours",), ("floor",), *table.families.values())),
                        best(cells, others, language, named=True)]
             lines.append("| " + " | ".join(columns) + " |")
-    return "\n".join([*lines, "", words["machine"].format(**report["machine"])])
+    machine = MACHINE[language].format(**report["machine"], chart=table.chart)
+    return "\n".join([*lines, "", machine])
 
 
-def put(text, new, path):
-    marks = re.compile(r"(<!-- bench-peers -->\n).*?(<!-- /bench-peers -->)", re.S)
+def put(text, new, path, mark="bench-peers"):
+    marks = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.S)
     if not marks.search(text):
-        sys.exit(f"{path} has no <!-- bench-peers --> ... <!-- /bench-peers -->")
+        sys.exit(f"{path} has no <!-- {mark} --> ... <!-- /{mark} -->")
     return marks.sub(lambda match: match[1] + new + "\n" + match[2], text)
+
+
+def publish(report, table, top):
+    for language, name in enumerate(READMES):
+        path = os.path.join(top, name)
+        with open(path, encoding="utf-8") as old:
+            text = put(old.read(), block(report, language, table), name, table.mark)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+    with open(os.path.join(top, table.chart), "w", encoding="utf-8") as out:
+        out.write(bench_chart.chart(report))
 
 
 def main():
@@ -98,14 +143,9 @@ def main():
     top = sys.argv[2] if len(sys.argv) > 2 else TOP
     with open(sys.argv[1], encoding="utf-8") as results:
         report = json.load(results)
-    for name, language, words in LANGUAGES:
-        path = os.path.join(top, name)
-        with open(path, encoding="utf-8") as old:
-            text = put(old.read(), block(report, language, words), name)
-        with open(path, "w", encoding="utf-8") as out:
-            out.write(text)
-    with open(os.path.join(top, "docs", "bench-peers.svg"), "w", encoding="utf-8") as out:
-        out.write(bench_chart.chart(report))
+    for table in TABLES:
+        if table.of(report)["rows"]:
+            publish(table.of(report), table, top)
 
 
 if __name__ == "__main__":

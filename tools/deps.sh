@@ -83,6 +83,9 @@ libtbb-dev            finds tbb/task_group.h
 libboost-fiber-dev    finds boost/fiber/all.hpp
 libuv1-dev            finds uv.h
 libst-dev             finds st.h
+libboost-dev          finds boost/interprocess/ipc/message_queue.hpp
+libzmq3-dev           finds zmq.h
+libnng-dev            finds nng/nng.h
 python3-venv          python3 -c 'import ensurepip, venv'
 END
 }

@@ -12,6 +12,7 @@
 
 #include "../pass.h"
 #include "floor_echo.h"
+#include "floor_pools.h"
 #include "peer.h"
 
 #if defined(__x86_64__)
@@ -480,6 +481,15 @@ int main(int argc, char **argv)
         {"timers-fire", timers_fire},
         {"timers-set", timers_set},
         {"echo", floor_echo},
+        {"pool-one", floor_pool_one},
+        {"pool-asleep", floor_pool_asleep},
+        {"pool-map", floor_pool_map},
+        {"pool-chunks", floor_pool_map},
+        {"pool-64k", floor_pool_bytes},
+        {"pool-16m", floor_pool_bytes},
+        {"chan-process", floor_chan_process},
+        {"mutex-process", floor_mutex_process},
+        {"process-start", floor_process_start},
         {NULL, NULL}
     };
     return peer_main(argc, argv, rows);

@@ -213,6 +213,28 @@ static void channel(peer_args a)
     peer_say_each("chan", start, a.times);
 }
 
+static void submit_batches(tbb::task_arena &arena, long n)
+{
+    static long results[PEER_BATCH];
+    for (long i = 0; i < n; i += PEER_BATCH) {
+        tbb::task_group group;
+        for (int k = 0; k < PEER_BATCH; k++)
+            arena.enqueue(group.defer([k] { results[k]++; }));
+        arena.execute([&group] { group.wait(); });
+    }
+}
+
+/* From a thread that is not the arena's, which is one of the two while it waits. */
+static void submit(peer_args a)
+{
+    tbb::global_control limit(tbb::global_control::max_allowed_parallelism, (size_t)a.workers + 1);
+    tbb::task_arena arena(a.workers, 0);
+    submit_batches(arena, a.times / 10);
+    int64_t start = peer_now();
+    submit_batches(arena, a.times);
+    peer_say_each("submit", start, a.times);
+}
+
 int main(int argc, char **argv)
 {
     static const peer_row rows[] = {{"spawn", spawn},
@@ -225,6 +247,7 @@ int main(int argc, char **argv)
                                     {"reduce", reduce},
                                     {"sort", sort},
                                     {"chan", channel},
+                                    {"submit", submit},
                                     {nullptr, nullptr}};
     return peer_main(argc, argv, rows);
 }

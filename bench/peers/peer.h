@@ -184,6 +184,68 @@ static inline void peer_say_skynet(int64_t start, long leaves, long sum)
     peer_say("skynet", (double)(peer_now() - start) / (double)leaves, "ms");
 }
 
+/* ---- processes and pools ---- */
+
+enum { PEER_SMALL_BYTES = 64 << 10, PEER_LARGE_BYTES = 16 << 20, PEER_PAGE_BYTES = 4096 };
+
+/* Of a loop that looks again and again. */
+static inline void peer_spin(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* What goes from process to process. */
+typedef struct peer_message {
+    long number;
+    char rest[56];
+} peer_message;
+
+static inline void peer_say_us(const char *name, int64_t start, long times)
+{
+    peer_say(name, (double)(peer_now() - start) / 1e3 / (double)times, "us");
+}
+
+/* Of samples in nanoseconds, which are put in order. */
+static inline void peer_say_median(const char *name, int64_t *samples, long n)
+{
+    qsort(samples, (size_t)n, sizeof *samples, peer_compare);
+    peer_say(name, (double)samples[n / 2] / 1e3, "us");
+}
+
+/* Since the first of n was there; their numbers count from 0. */
+static inline void peer_say_messages(int64_t start, long n, long sum)
+{
+    if (sum != n * (n - 1) / 2)
+        peer_fail("messages are missing");
+    peer_say_each("chan-process", start, n - 1);
+}
+
+/* The job of rows that pass bytes: it looks at each page. */
+static inline long peer_touch(const void *bytes, size_t n)
+{
+    const unsigned char *at = (const unsigned char *)bytes;
+    long sum = 0;
+    for (size_t i = 0; i < n; i += PEER_PAGE_BYTES)
+        sum += at[i];
+    return sum;
+}
+
+/* 2 GiB that were written to, as the programs have that start others. */
+static inline void peer_grow(void)
+{
+    size_t bytes = (size_t)2 << 30;
+    char *at = (char *)malloc(bytes);
+    if (!at)
+        peer_fail("memory");
+    for (size_t i = 0; i < bytes; i += PEER_PAGE_BYTES)
+        at[i] = 1;
+    __asm__ volatile("" ::"r"(at) : "memory");
+}
+
 typedef struct peer_args {
     const char *row;
     int workers;

@@ -30,7 +30,7 @@ var table = map[string]func(){
 	"chan": channel, "mutex": mutex, "mutex-many": mutexMany, "wake": wake, "sleepers": sleepers,
 	"timers-fire": timersFire, "timers-set": timersSet, "echo": echo,
 	"for-even": forEven, "for-uneven": forUneven, "for-nested": forNested, "for-memory": forMemory,
-	"reduce": reduce, "sort": sortAll,
+	"reduce": reduce, "sort": sortAll, "submit": submit,
 }
 
 func say(name string, value float64, unit string) {

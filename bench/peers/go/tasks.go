@@ -180,3 +180,33 @@ func mutexMany() {
 	}
 	sayEach("mutex-many", start, times)
 }
+
+// A pool of goroutines that take functions from a channel.
+func submit() {
+	jobs := make(chan func(), batch)
+	for range workers {
+		go func() {
+			for job := range jobs {
+				job()
+			}
+		}()
+	}
+	results := make([]int, batch)
+	batches := func(n int) {
+		var wg sync.WaitGroup
+		for range n / batch {
+			wg.Add(batch)
+			for k := range batch {
+				jobs <- func() {
+					results[k]++
+					wg.Done()
+				}
+			}
+			wg.Wait()
+		}
+	}
+	batches(times / 10)
+	start := time.Now()
+	batches(times)
+	sayEach("submit", start, times)
+}

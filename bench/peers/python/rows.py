@@ -20,7 +20,7 @@ class Args:
     def __init__(self, words):
         if len(words) < 3:
             sys.exit("usage: PROGRAM ROW WORKERS N [SECONDS]")
-        self.row, self.times = words[0], int(words[2])
+        self.row, self.workers, self.times = words[0], int(words[1]), int(words[2])
         self.seconds = float(words[3]) if len(words) > 3 else 2.0
 
 

@@ -16,6 +16,7 @@ pub const ROWS: &[Row] = &[
     ("for-memory", for_memory),
     ("reduce", reduce),
     ("sort", sort),
+    ("submit", submit),
 ];
 
 /// Inside the pool, where rayon is at its best.
@@ -172,4 +173,26 @@ fn sort(args: Args) {
             .unwrap();
         say("sort", least.as_nanos() as f64 / args.times as f64, "ns");
     });
+}
+
+/// From a thread that is not the pool's.
+fn submit(args: Args) {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(args.workers)
+        .build()
+        .expect("pool");
+    let mut results = vec![0; BATCH];
+    let mut batches = |n: usize| {
+        for _ in (0..n).step_by(BATCH) {
+            pool.in_place_scope(|s| {
+                for result in results.iter_mut() {
+                    s.spawn(move |_| *result += 1);
+                }
+            });
+        }
+    };
+    batches(args.times / 10);
+    let start = Instant::now();
+    batches(args.times);
+    say_each("submit", start, args.times);
 }
