@@ -30,6 +30,7 @@ typedef struct urd__worker {
     pid_t id;                   /* the thread's, in the kernel */
     uint64_t random;            /* state of the generator; with a seed it draws the schedule */
     bool gave_way;              /* it has started a thread, which may need this processor */
+    bool woke;                  /* it has woken another, which may stand behind it here */
     bool searching;             /* counted in the runtime's `searching` */
     unsigned io_tick;           /* when the poller was asked last */
     struct urd__poller *poller; /* of the layer io; NULL: nothing waited for I/O here yet */
