@@ -11,6 +11,10 @@
  * is asked for news (DEFER_TASKRUN): these two make the ring as quick as epoll or quicker, so a
  * kernel that has not both (Linux 6.1) is better served by epoll.
  *
+ * A poll request is also told that the other side has shut its end, although nobody asked; and that
+ * stays so.  Who waits to write there must not be told of it again and again: his next request
+ * stays and is told of changes only.
+ *
  * Rejected: receiving and sending by requests in the ring (within 3 % of a poll request and the
  * calls themselves, for TCP echo, and the kernel would hold the buffers of cancelled calls); polls
  * that stay for the life of a descriptor (2 %, but each close then waits for the ring's worker).
@@ -95,6 +99,15 @@ static void close_ring(urd__poller *poller)
     urd__os_free(r);
 }
 
+/* Until there is one of its events, or it is taken back: a request that told of a change stays. */
+static void watch_changes(ring *r, urd__fd_wait *wait)
+{
+    struct io_uring_sqe *request = next_request(r);
+    io_uring_prep_poll_multishot(request, wait->number, (unsigned short)wait->events);
+    io_uring_sqe_set_data(request, wait);
+    wait->armed = true;
+}
+
 static void complete(ring *r, const struct io_uring_cqe *done)
 {
     void *data = io_uring_cqe_get_data(done);
@@ -103,8 +116,13 @@ static void complete(ring *r, const struct io_uring_cqe *done)
     if (data == &woken || data == &nobody)
         return;
     urd__fd_wait *wait = data;
-    wait->armed = false;
-    urd__fd_ready_one(wait);
+    bool over = !(done->flags & IORING_CQE_F_MORE);
+    bool told = done->res < 0 || (done->res & (wait->events | POLLERR | POLLHUP | POLLNVAL));
+    wait->armed = !over;
+    if (told)
+        urd__fd_ready_one(wait);
+    else if (over)
+        watch_changes(r, wait);
 }
 
 static void poll_ring(urd__poller *poller, int64_t until)
@@ -147,6 +165,7 @@ static void disarm(urd__poller *poller, urd__fd *fd, urd__fd_wait *wait)
 {
     (void)fd;
     ring *r = ring_of(poller);
+    wait->events = ~0; /* whatever it is told of now, it is not watched again */
     struct io_uring_sqe *request = next_request(r);
     io_uring_prep_cancel(request, wait, 0);
     io_uring_sqe_set_data(request, &nobody);

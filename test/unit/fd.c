@@ -380,6 +380,57 @@ TEST(the_virtual_clock_waits_for_what_is_on_its_way_and_no_longer)
     run_io(5, idle_server);
 }
 
+/* ---- One side has ended ---------------------------------------------------------------------- */
+
+enum { WHOLE = 1 << 20 };
+static char whole[WHOLE];
+
+static int write_whole(void *arg)
+{
+    CHECK_EQ(urd_write_all(*(const int *)arg, whole, WHOLE), WHOLE);
+    return urd_shutdown(*(const int *)arg, SHUT_WR);
+}
+
+static int wait_in_vain(void *arg)
+{
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_scope_deadline(&s, urd_now() + URD_SECOND / 2);
+    CHECK_EQ(urd_wait_fd(*(const int *)arg, POLLPRI), -ECANCELED);
+    CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+    return 0;
+}
+
+/* Who spins keeps the clock where it is. */
+static int half_closed(void *arg)
+{
+    (void)arg;
+    static char got[WHOLE];
+    for (int ours = 0; ours < 2; ours++) {
+        urd_time start = urd_now();
+        if (ours)
+            CHECK_EQ(urd_pair(ends), 0);
+        else
+            make_pair(ends);
+        CHECK_EQ(urd_shutdown(ends[1], SHUT_WR), 0);
+        urd_scope s;
+        urd_scope_open(&s);
+        CHECK_EQ(urd_go(&s, write_whole, &ends[0]), 0);
+        CHECK_EQ(urd_go(&s, wait_in_vain, &ends[0]), 0);
+        CHECK_EQ(urd_sleep(URD_SECOND), 0);
+        CHECK_EQ(urd_read_exact(ends[1], got, WHOLE), WHOLE);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        CHECK_EQ(urd_now(), start + URD_SECOND);
+        close_pair(ends);
+    }
+    return 0;
+}
+
+TEST(who_writes_to_a_side_that_has_shut_its_own_waits_and_does_not_spin)
+{
+    run_io(2, half_closed);
+}
+
 /* ---- Cancel against completion --------------------------------------------------------------- */
 
 enum { RACES = 400 };
