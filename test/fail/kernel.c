@@ -321,8 +321,7 @@ static int serve(void *arg)
 {
     service *s = arg;
     s->taken = true;
-    urd_serve_options o = {
-        .connections_max = 2, .stop = &s->stop, .grace_duration = 60 * URD_SECOND};
+    urd_serve_options o = {.connections_max = 2, .stop = &s->stop, .grace_duration = URD_FOREVER};
     return urd_serve(&s->listener, 1, answer, s, &o);
 }
 
