@@ -34,7 +34,7 @@ soak: export URD_STRESS_KILLS := 100000
 nightly: export URD_STRESS_SEEDS := 1000000
 nightly: export URD_FAULTS := all
 soak nightly: export URD_TEST_TIMEOUT := 3000
-soak nightly: all ## 10 minutes on real threads, 100,000 deaths; a million random programs
+soak nightly: all ## 10 minutes on real threads and connections, 100,000 deaths; a million random programs
 	@meson test -C build --num-processes 1 -t 30 --verbose --suite stress --suite fail
 
 advise-set: all ## urd advise on 60 known programs, most of them installed first by apt-get
