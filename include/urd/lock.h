@@ -1,5 +1,5 @@
 /*
- * lock.h - locks, conditions and events between tasks and threads; some of them between processes.
+ * lock.h - locks, conditions and events between tasks and threads, and between processes.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -89,14 +89,18 @@ void urd_rwlock_wrunlock(urd_rwlock *l);              /* aborts if not held by t
 
 /*
  * A condition: wait, with a mutex given back meanwhile, until somebody says to look again.  All who
- * wait at a time use the same mutex; aborts otherwise, if the caller does not hold it, and if the
- * mutex is between processes.
+ * wait at a time use the same mutex; aborts otherwise, and if the caller does not hold it.
+ *
+ * Where both lie in memory from urd_shared_alloc() it is between processes, with the same calls;
+ * aborts if only one of them does.  No order is kept then, and a wait may also end with 0 that
+ * nobody meant: it is a signal too many, never one too few, whoever is killed while he waits or
+ * signals.  Which mutex others wait with is not looked at.
  */
 typedef struct urd_cond {
-    int lock;                 /* guards the rest */
+    int lock;                 /* guards the rest; between processes a count of signals */
     struct urd__link waiters; /* all-zero: empty */
     struct urd_mutex *mutex;  /* of those who wait */
-    long reserved[1];
+    long waiting;             /* atomic: who waits, between processes; and who died in it */
 } urd_cond;
 
 /*
@@ -104,10 +108,13 @@ typedef struct urd_cond {
  * it returns; to lock it again is not cut short by a cancel.  0: signalled, and never without; but
  * what was signalled may have been undone by who had the mutex meanwhile, so look again.
  * -ECANCELED: no signal was used up.
+ *
+ * Between processes also what urd_mutex_lock() says as it is locked again: -EOWNERDEAD, and it is
+ * held; -ENOTRECOVERABLE, and it is NOT.  Either comes before -ECANCELED.
  */
 int urd_cond_wait(urd_cond *c, urd_mutex *m) URD_MUST_USE;
 
-/* Wait so until is_true(arg), which is called with m held.  0: it is; -ECANCELED. */
+/* Wait so until is_true(arg), which is called with m held.  0: it is; or an error as above. */
 int urd_cond_wait_for(urd_cond *c, urd_mutex *m, bool (*is_true)(void *arg), void *arg)
     URD_MUST_USE;
 

@@ -1,5 +1,5 @@
 /*
- * sync.h - semaphores, barriers and latches between tasks and threads; semaphores also processes.
+ * sync.h - semaphores, barriers and latches between tasks, threads and processes.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -45,28 +45,40 @@ void urd_sem_release(urd_sem *s, long n);
 
 long urd_sem_permits(const urd_sem *s); /* free now */
 
-/* A barrier: `parties` jobs wait for each other, round after round. */
+/*
+ * A barrier: `parties` jobs wait for each other, round after round.
+ *
+ * In memory from urd_shared_alloc() it is between processes, with the same calls, and of at most
+ * 2^20 - 1 parties in 64 processes.  If one of the processes that have come to it is killed, or
+ * exits before its job has returned, the barrier is broken: who waits, and who comes, gets
+ * -EOWNERDEAD, until urd_barrier_reset() forgets the dead.  One whose job returned may be replaced
+ * by another, and nothing breaks.  One that has never come is not known.
+ */
 typedef struct urd_barrier {
-    int lock;    /* guards the rest */
+    int lock;    /* guards the rest; between processes a count of calls */
     int parties; /* set once */
     int waiting;
     bool broken;
     struct urd__link waiters;
     long reserved[1];
+    uint64_t round;     /* atomic; this and the next between processes: see barrier.c */
+    uint32_t peers[64]; /* atomic: processes that have come */
 } urd_barrier;
 
-void urd_barrier_init(urd_barrier *b, int parties); /* aborts unless > 0 */
+/* Aborts unless parties > 0, and for too many between processes. */
+void urd_barrier_init(urd_barrier *b, int parties);
 
 /*
  * Wait until `parties` jobs do.  1 for the last to come, 0 for the others; -EPIPE the barrier was
  * aborted, or reset while this waited; -ECANCELED: the caller left, and the others wait on as if it
- * had not come.  If the round was complete before the cancel, it counts.
+ * had not come.  If the round was complete before the cancel, it counts.  Between processes also
+ * -EOWNERDEAD, see above, and -ENOSPC: 64 others that live have come, and the caller has not.
  */
 int urd_barrier_wait(urd_barrier *b) URD_MUST_USE;
 
 void urd_barrier_abort(urd_barrier *b);  /* break it: who waits, and who comes, gets -EPIPE */
 void urd_barrier_reset(urd_barrier *b);  /* who waits gets -EPIPE; whole again for who comes */
-int urd_barrier_waiting(urd_barrier *b); /* how many wait now */
+int urd_barrier_waiting(urd_barrier *b); /* how many wait now; 0 if it is broken */
 bool urd_barrier_broken(urd_barrier *b);
 
 /*

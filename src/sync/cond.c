@@ -18,22 +18,73 @@
  * returns -ECANCELED.  After S1 no cancel reaches the wait, also one that the waiter would see only
  * now, as it goes to sleep (wait.c).  The mutex outlives S2: the claimed waiter still needs it.
  *
- * Checked: test/model/cond.c.
+ * In memory that processes share there is no list, and no line for the mutex.  The lock is a count
+ * of signals, on which waiters sleep; a signal for which nobody waits is not counted:
+ *
+ *     wait:    P1 waiting + 1; s = signals       signal:  Q1 does anybody wait? else done
+ *              P2 unlock the mutex                        Q2 signals + 1
+ *              P3 sleep while signals == s                Q3 wake n
+ *              P4 waiting - 1; lock the mutex
+ *
+ * Whoever changes under the mutex what a waiter has seen there comes after its P2, and so finds it
+ * at Q1.  From Q2 on none of those who wait goes to sleep, or sleeps on after it was woken: the n
+ * of Q3 are of those who sleep, and who was about to ends its wait as well.  If one of the n is
+ * killed, or the one that signals is before Q3, the death wakes all, and all who waited at Q2 end;
+ * one that was cancelled has its signal if any was given.  So there may be more than n, not fewer.
+ *
+ * Checked: test/model/cond.c; so far as processes share it test/model/meet.c.
  */
 #include <errno.h>
+#include <limits.h>
 
+#include "base/atomic.h"
 #include "base/check.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "core/peer.h"
+#include "core/word.h"
 #include "sync/mutex.h"
+#include "sync/robust.h"
+
+/* ---- Between processes ----------------------------------------------------------------------- */
+
+static int wait_shared(urd_cond *c, urd_mutex *m, urd__task *self)
+{
+    urd__add_ar(&c->waiting, 1);                                                 /* P1 [cond] */
+    urd__word w = {.word = &c->lock, .value = urd__load_acq(&c->lock), .on = c}; /* P1 [signals] */
+    urd_mutex_unlock(m);                                                         /* P2 */
+    int rc = 0;
+    while (rc == 0 && urd__load_acq(&c->lock) == w.value) { /* [signals] */
+        w.deaths = urd__peers_deaths();
+        rc = urd__word_wait(self, &w, self->scope); /* P3 */
+    }
+    if (rc && urd__load_acq(&c->lock) != w.value) /* [signals] */
+        rc = 0;
+    urd__sub_ar(&c->waiting, 1); /* P4 [cond] */
+    int locked = urd__robust_lock_always(m, self);
+    if (locked != -ENOTRECOVERABLE)
+        urd__task_locked(self, self->locked_at);
+    return locked ? locked : rc;
+}
+
+static void wake_shared(urd_cond *c, int n)
+{
+    if (n == 0 || urd__load_acq(&c->waiting) == 0) /* Q1 [cond] */
+        return;
+    urd__add_ar(&c->lock, 1);    /* Q2 [signals] */
+    urd__word_wake(&c->lock, n); /* Q3 */
+}
+
+/* ---- Of one process -------------------------------------------------------------------------- */
 
 static void check_mutex(urd_cond *c, const urd_mutex *m, const urd__task *self)
 {
-    if (urd__is_shared(m))
-        urd__die("urd_cond_wait: a mutex between processes cannot be waited with");
     if (urd__mutex_owner(m) != self)
         urd__die("urd_cond_wait: the caller does not hold the mutex");
+    if (urd__is_shared(m) != urd__is_shared(c))
+        urd__die("urd_cond_wait: of condition and mutex only one is between processes");
+    if (urd__is_shared(c))
+        return;
     urd__lock(&c->lock);
     bool other = !urd__list_empty(&c->waiters) && c->mutex != m;
     urd__unlock(&c->lock);
@@ -56,6 +107,8 @@ int urd_cond_wait(urd_cond *c, urd_mutex *m)
     int rc = urd__wait_enter(self);
     if (rc)
         return rc;
+    if (urd__is_shared(c))
+        return wait_shared(c, m, self);
     urd__mutex_waiter w = {.waiter.task = self};
     urd__lock(&c->lock);
     c->mutex = m;
@@ -82,13 +135,16 @@ int urd_cond_wait_for(urd_cond *c, urd_mutex *m, bool (*is_true)(void *arg), voi
     return rc;
 }
 
-/* At most n; < 0: all. */
-static void wake(urd_cond *c, long n)
+static void wake(urd_cond *c, int n)
 {
     urd__link woken = {0};
+    if (urd__is_shared(c)) {
+        wake_shared(c, n);
+        return;
+    }
     urd__lock(&c->lock);
     urd_mutex *m = c->mutex;
-    for (urd__waiter *w; n != 0 && (w = urd__wait_pop(&c->waiters)) != NULL; n--)
+    for (urd__waiter *w; n > 0 && (w = urd__wait_pop(&c->waiters)) != NULL; n--)
         urd__list_push_tail(&woken, &w->link); /* S1 */
     urd__unlock(&c->lock);
     for (urd__link *link; (link = urd__list_pop(&woken)) != NULL;) {
@@ -106,5 +162,5 @@ void urd_cond_signal(urd_cond *c, int n)
 
 void urd_cond_broadcast(urd_cond *c)
 {
-    wake(c, -1);
+    wake(c, INT_MAX);
 }

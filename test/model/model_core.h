@@ -131,6 +131,12 @@ int urd__robust_trylock(urd_mutex *m)
     return -ENOTSUP;
 }
 
+int urd__robust_lock_always(urd_mutex *m, urd__task *self)
+{
+    (void)m, (void)self;
+    return -ENOTSUP;
+}
+
 void urd__robust_unlock(urd_mutex *m, const urd__mutex_use *use)
 {
     (void)m, (void)use;

@@ -4,8 +4,13 @@
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #include "base/atomic.h"
+#include "base/os.h"
+#include "core/peer.h"
+#include "forks.h"
 #include "runs.h"
 
 enum { PARTIES = 6, ROUNDS = 20 };
@@ -189,9 +194,268 @@ TEST(a_round_and_a_cancel_at_once_agree_who_was_there)
     run_seeds(100, cancelled_on_the_way);
 }
 
+/* ---- Between processes ----------------------------------------------------------------------- */
+
+static void run_between(urd_fn *fn)
+{
+    urd_config config = {.workers = 1};
+    test_run_with(&config, fn, NULL);
+}
+
+/* In shared memory. */
+typedef struct meeting {
+    urd_barrier barrier;
+    int came[ROUNDS]; /* atomic, as the next two */
+    int last, turn;
+} meeting;
+
+static meeting *new_meeting(int parties)
+{
+    meeting *m = urd_shared_alloc(sizeof *m);
+    CHECK(m != NULL);
+    urd_barrier_init(&m->barrier, parties);
+    return m;
+}
+
+static int meet_often(void *arg)
+{
+    meeting *m = arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        urd__add_ar(&m->came[i], 1);
+        int rc = urd_barrier_wait(&m->barrier);
+        CHECK(rc == 0 || rc == 1);
+        CHECK_EQ(urd__load_acq(&m->came[i]), PARTIES);
+        urd__add_ar(&m->last, rc);
+    }
+    return 0;
+}
+
+static int all_kinds(void *arg)
+{
+    (void)arg;
+    meeting *m = new_meeting(PARTIES);
+    urd_scope s;
+    urd_scope_open(&s);
+    for (int i = 0; i < PARTIES; i++)
+        CHECK_EQ(urd_spawn(&s,
+                           i % 3 == 0   ? URD_TASK
+                           : i % 3 == 1 ? URD_THREAD
+                                        : URD_PROCESS,
+                           meet_often, m, 0),
+                 0);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(m->last, ROUNDS);
+    CHECK_EQ(urd_barrier_waiting(&m->barrier), 0);
+    CHECK(!urd_barrier_broken(&m->barrier));
+    urd_shared_free(m);
+    return 0;
+}
+
+TEST(tasks_threads_and_processes_meet_round_after_round)
+{
+    run_between(all_kinds);
+}
+
+static int meet_once(void *arg)
+{
+    int rc = urd_barrier_wait(&((meeting *)arg)->barrier);
+    return rc < 0 ? rc : 0;
+}
+
+static int is_told(void *arg)
+{
+    CHECK_EQ(meet_once(arg), -EOWNERDEAD);
+    return 0;
+}
+
+static void until_waiting(meeting *m, int n)
+{
+    while (urd_barrier_waiting(&m->barrier) < n)
+        CHECK_EQ(urd_yield(), 0);
+}
+
+static int in_process(urd_fn *fn, void *arg)
+{
+    urd_scope s;
+    urd_scope_open(&s);
+    CHECK_EQ(urd_spawn(&s, URD_PROCESS, fn, arg, 0), 0);
+    return urd_scope_join(&s);
+}
+
+/* It tells who waits, who comes, and then meets with another in its place. */
+static int killed_as_it_waits(void *arg)
+{
+    (void)arg;
+    for (urd_kind kind = URD_TASK; kind <= URD_PROCESS; kind++) {
+        meeting *m = new_meeting(3);
+        urd_scope s, doomed;
+        urd_job job;
+        urd_scope_open(&s);
+        urd_scope_open(&doomed);
+        CHECK_EQ(urd_job_open(&job, &doomed, URD_PROCESS, meet_once, m, 0, NULL), 0);
+        until_waiting(m, 1);
+        CHECK_EQ(urd_spawn(&s, kind, is_told, m, 0), 0);
+        until_waiting(m, 2);
+        CHECK_EQ(kill(urd_job_pid(&job), SIGKILL), 0);
+        CHECK_EQ(urd_scope_join(&doomed), -ECHILD);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        CHECK(urd_barrier_broken(&m->barrier));
+        CHECK_EQ(urd_barrier_waiting(&m->barrier), 0);
+        CHECK_EQ(urd_barrier_wait(&m->barrier), -EOWNERDEAD);
+        CHECK_EQ(in_process(is_told, m), 0);
+        urd_barrier_reset(&m->barrier);
+        CHECK(!urd_barrier_broken(&m->barrier));
+        urd_scope_open(&s);
+        for (int i = 0; i < 3; i++)
+            CHECK_EQ(urd_spawn(&s, kind, meet_once, m, 0), 0);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        urd_shared_free(m);
+    }
+    return 0;
+}
+
+TEST(a_party_that_is_killed_breaks_the_barrier_until_it_is_reset)
+{
+    run_between(killed_as_it_waits);
+}
+
+static int meets_and_dies(void *arg)
+{
+    meeting *m = arg;
+    CHECK_LE(0, urd_barrier_wait(&m->barrier));
+    while (!urd__load_acq(&m->turn))
+        urd__os_yield();
+    raise(SIGKILL);
+    return 0;
+}
+
+static int killed_between_rounds(void *arg)
+{
+    (void)arg;
+    meeting *m = new_meeting(2);
+    urd_scope s, doomed;
+    urd_scope_open(&s);
+    urd_scope_open(&doomed);
+    CHECK_EQ(urd_spawn(&doomed, URD_PROCESS, meets_and_dies, m, 0), 0);
+    CHECK_LE(0, urd_barrier_wait(&m->barrier));
+    urd_go(&s, is_told, m);
+    until_waiting(m, 1);
+    urd__store_rel(&m->turn, 1);
+    CHECK_EQ(urd_scope_join(&doomed), -ECHILD);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    urd_shared_free(m);
+    return 0;
+}
+
+TEST(who_came_before_and_is_killed_is_not_waited_for)
+{
+    run_between(killed_between_rounds);
+}
+
+/* Each in a process that ends well: more of them than a barrier knows at a time. */
+static int replaced(void *arg)
+{
+    (void)arg;
+    meeting *m = new_meeting(2);
+    int times = test_under_slow_tool() ? 2 : 70;
+    for (int i = 0; i < times; i++) {
+        urd_scope s;
+        urd_scope_open(&s);
+        CHECK_EQ(urd_spawn(&s, URD_PROCESS, meet_once, m, 0), 0);
+        CHECK_LE(0, urd_barrier_wait(&m->barrier));
+        CHECK_EQ(urd_scope_join(&s), 0);
+    }
+    urd_shared_free(m);
+    return 0;
+}
+
+TEST(a_party_whose_job_returned_may_be_replaced)
+{
+    run_between(replaced);
+}
+
+static int is_sent_away(void *arg)
+{
+    CHECK_EQ(meet_once(arg), -EPIPE);
+    return 0;
+}
+
+static int is_cancelled(void *arg)
+{
+    CHECK_EQ(meet_once(arg), -ECANCELED);
+    return 0;
+}
+
+static int ended_otherwise(void *arg)
+{
+    (void)arg;
+    meeting *m = new_meeting(3);
+    urd_scope s;
+    for (int aborts = 0; aborts < 2; aborts++) {
+        urd_scope_open(&s);
+        urd_go(&s, is_sent_away, m);
+        CHECK_EQ(urd_spawn(&s, URD_THREAD, is_sent_away, m, 0), 0);
+        until_waiting(m, 2);
+        if (aborts)
+            urd_barrier_abort(&m->barrier);
+        else
+            urd_barrier_reset(&m->barrier);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        CHECK_EQ(urd_barrier_broken(&m->barrier), aborts);
+    }
+    CHECK_EQ(meet_once(m), -EPIPE);
+    urd_barrier_reset(&m->barrier);
+    urd_scope_open(&s);
+    urd_go(&s, is_cancelled, m);
+    CHECK_EQ(urd_spawn(&s, URD_THREAD, is_cancelled, m, 0), 0);
+    until_waiting(m, 2);
+    urd_scope_cancel(&s, -EDOM);
+    CHECK_EQ(urd_scope_join(&s), -EDOM);
+    CHECK_EQ(urd_barrier_waiting(&m->barrier), 0);
+    urd_shared_free(m);
+    return 0;
+}
+
+TEST(abort_reset_and_cancel_end_a_wait_between_processes)
+{
+    run_between(ended_otherwise);
+}
+
+/* Until others have filled the places of all processes. */
+static int no_place(void *arg)
+{
+    (void)arg;
+    meeting *m = new_meeting(2);
+    uint32_t own = urd__place_own.self;
+    int places = (int)(sizeof m->barrier.peers / sizeof *m->barrier.peers);
+    for (int i = 0; i < places; i++)
+        m->barrier.peers[i] = own;
+    CHECK_EQ(in_process(meet_once, m), -ENOSPC);
+    CHECK_EQ(urd_barrier_waiting(&m->barrier), 0);
+    urd_shared_free(m);
+    return 0;
+}
+
+TEST(more_processes_than_there_are_places_are_refused)
+{
+    run_between(no_place);
+}
+
 static void no_parties(void)
 {
     urd_barrier_init(&barrier, 0);
+}
+
+static int too_many_parties(void *arg)
+{
+    (void)arg;
+    urd_barrier_init(urd_shared_alloc(sizeof(urd_barrier)), 1 << 20);
+    return 0;
+}
+
+static void too_many(void)
+{
+    run_between(too_many_parties);
 }
 
 static int wait_for_zeros(void *arg)
@@ -209,5 +473,8 @@ static void zeros(void)
 TEST(misuse_aborts_with_a_message)
 {
     CHECK_ABORTS(no_parties, "urd_barrier_init: 0 parties");
+    CHECK_ABORTS(too_many, "urd_barrier_init: 1048576 parties between processes");
     CHECK_ABORTS(zeros, "urd_barrier_wait: the barrier was not initialised");
+    while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
+        continue; /* what an aborted program leaves */
 }

@@ -4,9 +4,12 @@
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
+#include <signal.h>
 
 #include "base/atomic.h"
+#include "base/os.h"
 #include "core/worker.h"
+#include "forks.h"
 #include "runs.h"
 #include "sync/mutex.h"
 
@@ -354,4 +357,206 @@ TEST(misuse_aborts_with_a_message)
     CHECK_ABORTS(without, "urd_cond_wait: the caller does not hold the mutex");
     CHECK_ABORTS(two, "urd_cond_wait: others wait for this condition with another mutex");
     CHECK_ABORTS(fewer_than_none, "urd_cond_signal: -1 waiters");
+}
+
+/* ---- Between processes ----------------------------------------------------------------------- */
+
+/* In shared memory. */
+typedef struct box {
+    urd_mutex mutex;
+    urd_cond cond;
+    int items; /* under mutex */
+} box;
+
+static void run_between(urd_fn *fn)
+{
+    urd_config config = {.workers = 1};
+    test_run_with(&config, fn, NULL);
+}
+
+static bool box_has_some(void *arg)
+{
+    return ((const box *)arg)->items > 0;
+}
+
+static int take_some(void *arg)
+{
+    box *b = arg;
+    for (int i = 0; i < ITEMS; i++) {
+        CHECK_EQ(urd_mutex_lock(&b->mutex), 0);
+        CHECK_EQ(urd_cond_wait_for(&b->cond, &b->mutex, box_has_some, b), 0);
+        b->items--;
+        urd_mutex_unlock(&b->mutex);
+    }
+    return 0;
+}
+
+static int give_some(void *arg)
+{
+    box *b = arg;
+    for (int i = 0; i < ITEMS; i++) {
+        CHECK_EQ(urd_mutex_lock(&b->mutex), 0);
+        b->items++;
+        if (i % 2)
+            urd_cond_signal(&b->cond, 1);
+        else
+            urd_cond_broadcast(&b->cond);
+        urd_mutex_unlock(&b->mutex);
+    }
+    return 0;
+}
+
+static int all_kinds(void *arg)
+{
+    (void)arg;
+    box *b = urd_shared_alloc(sizeof *b);
+    urd_scope s;
+    urd_scope_open(&s);
+    for (urd_kind kind = URD_TASK; kind <= URD_PROCESS; kind++) {
+        CHECK_EQ(urd_spawn(&s, kind, take_some, b, 0), 0);
+        CHECK_EQ(urd_spawn(&s, kind, give_some, b, 0), 0);
+    }
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(b->items, 0);
+    CHECK_EQ(b->cond.waiting, 0);
+    urd_shared_free(b);
+    return 0;
+}
+
+TEST(tasks_threads_and_processes_wait_for_one_condition)
+{
+    run_between(all_kinds);
+}
+
+static int wait_between(void *arg)
+{
+    box *b = arg;
+    CHECK_EQ(urd_mutex_lock(&b->mutex), 0);
+    int rc = urd_cond_wait(&b->cond, &b->mutex);
+    if (rc != -ENOTRECOVERABLE)
+        urd_mutex_unlock(&b->mutex);
+    return rc;
+}
+
+static void until_waiting(box *b, long n)
+{
+    while (urd__load_acq(&b->cond.waiting) < n)
+        CHECK_EQ(urd_yield(), 0);
+    CHECK_EQ(urd_mutex_lock(&b->mutex), 0); /* until the last has given it back */
+    urd_mutex_unlock(&b->mutex);
+}
+
+static int waiter_is_killed(void *arg)
+{
+    (void)arg;
+    for (urd_kind kind = URD_TASK; kind <= URD_PROCESS; kind++) {
+        box *b = urd_shared_alloc(sizeof *b);
+        urd_scope s, doomed;
+        urd_job job;
+        urd_scope_open(&s);
+        urd_scope_open(&doomed);
+        CHECK_EQ(urd_job_open(&job, &doomed, URD_PROCESS, wait_between, b, 0, NULL), 0);
+        until_waiting(b, 1);
+        CHECK_EQ(urd_spawn(&s, kind, wait_between, b, 0), 0);
+        until_waiting(b, 2);
+        CHECK_EQ(kill(urd_job_pid(&job), SIGKILL), 0);
+        urd_cond_signal(&b->cond, 1); /* whether it was dead by then or not */
+        CHECK_EQ(urd_scope_join(&doomed), -ECHILD);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        urd_shared_free(b);
+    }
+    return 0;
+}
+
+TEST(a_waiter_that_is_killed_takes_no_signal_along)
+{
+    run_between(waiter_is_killed);
+}
+
+static int is_told(void *arg)
+{
+    CHECK_EQ(wait_between(arg), -EOWNERDEAD);
+    return 0;
+}
+
+static int signals_and_dies(void *arg)
+{
+    box *b = arg;
+    CHECK_EQ(urd_mutex_lock(&b->mutex), 0);
+    urd_cond_signal(&b->cond, 1);
+    raise(SIGKILL);
+    return 0;
+}
+
+static int told_of_the_owner(void *arg)
+{
+    (void)arg;
+    for (urd_kind kind = URD_TASK; kind <= URD_PROCESS; kind++) {
+        box *b = urd_shared_alloc(sizeof *b);
+        urd_scope s, doomed;
+        urd_scope_open(&s);
+        urd_scope_open(&doomed);
+        CHECK_EQ(urd_spawn(&s, kind, is_told, b, 0), 0);
+        until_waiting(b, 1);
+        CHECK_EQ(urd_spawn(&doomed, URD_PROCESS, signals_and_dies, b, 0), 0);
+        CHECK_EQ(urd_scope_join(&doomed), -ECHILD);
+        CHECK_EQ(urd_scope_join(&s), 0);
+        urd_shared_free(b);
+    }
+    return 0;
+}
+
+TEST(who_is_woken_after_the_owner_died_holds_the_mutex_and_is_told)
+{
+    run_between(told_of_the_owner);
+}
+
+static int poisoned_meanwhile(void *arg)
+{
+    (void)arg;
+    box *b = urd_shared_alloc(sizeof *b);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, wait_between, b);
+    until_waiting(b, 1);
+    CHECK_EQ(urd_mutex_lock(&b->mutex), 0);
+    urd_cond_broadcast(&b->cond);
+    urd_mutex_poison(&b->mutex);
+    CHECK_EQ(urd_scope_join(&s), -ENOTRECOVERABLE);
+    urd_shared_free(b);
+    return 0;
+}
+
+TEST(who_waits_for_a_poisoned_mutex_does_not_hold_it)
+{
+    run_between(poisoned_meanwhile);
+}
+
+static int wait_in_vain(void *arg)
+{
+    CHECK_EQ(wait_between(arg), -ECANCELED);
+    return 0;
+}
+
+static int cancelled_between(void *arg)
+{
+    (void)arg;
+    box *b = urd_shared_alloc(sizeof *b);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, wait_in_vain, b);
+    CHECK_EQ(urd_spawn(&s, URD_THREAD, wait_in_vain, b, 0), 0);
+    until_waiting(b, 2);
+    urd_scope_cancel(&s, -EDOM);
+    CHECK_EQ(urd_scope_join(&s), -EDOM);
+    CHECK_EQ(b->cond.waiting, 0);
+    CHECK_EQ(urd_mutex_trylock(&b->mutex), 0);
+    urd_mutex_unlock(&b->mutex);
+    urd_shared_free(b);
+    return 0;
+}
+
+TEST(a_cancelled_wait_between_processes_holds_the_mutex)
+{
+    run_between(cancelled_between);
 }

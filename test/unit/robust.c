@@ -451,7 +451,7 @@ TEST(misuse_aborts_and_says_what)
     CHECK_ABORTS(run_unlocks_free, "the lock is not held");
     CHECK_ABORTS(run_repairs_free, "urd_mutex_repair: the caller does not hold the lock");
     CHECK_ABORTS(run_poisons_local, "is not in memory that processes share");
-    CHECK_ABORTS(run_waits_with_it, "a mutex between processes cannot be waited with");
+    CHECK_ABORTS(run_waits_with_it, "of condition and mutex only one is between processes");
     reap_orphans();
 }
 
