@@ -59,7 +59,7 @@ typedef struct urd_job {
     urd_kind kind;            /* set once */
     pid_t pid;                /* atomic; of a process; 0: none */
     int pidfd;                /* atomic; of a process; -1: none; closed by the scope's join */
-    int asked;                /* atomic: cancel was passed on to the process */
+    int killed;               /* atomic: urd_job_kill has sent it SIGKILL */
     char name[32];            /* set once; cut to fit */
     char detail[48];          /* set before `ended` */
     struct urd_job *next;     /* the scope's jobs held by hand; under the scope's lock */
@@ -100,7 +100,9 @@ typedef struct urd_exit {
     int code;
     int signal;
     const char *detail; /* "running", "returned 0", "killed by SIGSEGV", "exited with code 3 before
-                           it returned" */
+                           it returned"; of one that the kernel killed since its control group had
+                           no memory left: "killed by SIGKILL, out of memory", and "... perhaps out
+                           of memory" where that cannot be known */
 } urd_exit;
 void urd_job_exit(const urd_job *j, urd_exit *out);
 

@@ -128,7 +128,8 @@ bool urd_pool_done(const urd_pool_job *j);
  * or is done. */
 int urd_pool_drop(urd_pool_job *j);
 
-/* Of a job that is done: in words what happened to its worker, "killed by SIGKILL"; else "". */
+/* Of a job that is done: in words what happened to its worker, as urd_exit has it, "killed by
+ * SIGKILL, out of memory"; else "". */
 const char *urd_pool_detail(const urd_pool_job *j);
 
 /* ---- Flows: arguments made as they are needed, results taken as they come ----

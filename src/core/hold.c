@@ -177,6 +177,8 @@ int urd_job_kill(urd_job *j, int sig)
     if (pidfd < 0 || !urd_job_alive(j))
         return -ESRCH;
     urd__hold_read(j); /* to be killed is what it is to come to */
+    if (sig == SIGKILL)
+        urd__store_rel(&j->killed, 1); /* [killed] pairs with words_of() */
     return urd__os_pidfd_signal(pidfd, sig);
 }
 

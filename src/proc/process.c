@@ -17,7 +17,7 @@
  *     fn returned               its result, and the argument is copied back
  *     its options were refused  the system's error, and job->detail names the option
  *     killed after being asked  -ECANCELED
- *     anything else             -ECHILD, and job->detail says what
+ *     anything else             -ECHILD, and job->detail says what, also that it was for memory
  */
 #include "proc/process.h"
 
@@ -39,6 +39,7 @@
 #include "core/runtime.h"
 #include "core/scope.h"
 #include "io/signal.h"
+#include "proc/oom.h"
 #include "proc/setup.h"
 #include "proc/shared.h"
 #include "proc/zygote.h"
@@ -73,10 +74,11 @@ struct process {
     struct record *record;
     size_t size;
     int64_t grace_duration;
-    pid_t pid;       /* under lock; 0: not forked yet */
-    int pidfd;       /* under lock; -1: none */
-    int64_t kill_at; /* under lock; INT64_MAX: not asked, or killed */
-    bool asked;      /* under lock */
+    urd__oom_counts before; /* its start */
+    pid_t pid;              /* under lock; 0: not forked yet */
+    int pidfd;              /* under lock; -1: none */
+    int64_t kill_at;        /* under lock; INT64_MAX: not asked, or killed */
+    bool asked;             /* under lock */
 };
 
 /* A piece of program text that is at this address in every process. */
@@ -95,6 +97,8 @@ static struct {
     int connection;           /* set before `ready` */
     int event;                /* set before `ready`; wakes the reaper */
     int cores;                /* set before `ready`; of the affinity mask */
+    int kills;                /* set before `ready`: file that counts them, see oom.h; or below 0 */
+    int64_t kills_everywhere; /* set before `ready`: the count then */
     urd__os_thread reaper;    /* under starting */
 
     int lock;      /* guards what follows */
@@ -214,6 +218,25 @@ static void done(struct process *p, int result, const char *words)
     urd__os_close(own_pidfd);
 }
 
+static int64_t kills_in_group(const struct record *record)
+{
+    bool own = !record->setup || !record->setup->cgroup;
+    return own ? urd__oom_read(proc.kills) : urd__oom_kills(record->setup->cgroup);
+}
+
+/* One that neither returned nor was asked to end. */
+static const char *words_of(const struct process *p, int status)
+{
+    const urd_job *handle = p->job->handle;
+    bool ours = handle && urd__load_acq(&handle->killed); /* [killed] pairs with urd_job_kill() */
+    if (ours || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        return urd__process_words(status);
+    urd__oom_counts now = {.group = kills_in_group(p->record), .everywhere = -1};
+    if (now.group < 0)
+        now.everywhere = urd__oom_kills_everywhere("");
+    return urd__oom_words(p->before, now);
+}
+
 static void ended(struct process *p, int status)
 {
     if (p->job->handle)
@@ -234,7 +257,8 @@ static void ended(struct process *p, int status)
     }
     int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     bool stopped = p->asked && (sig == SIGTERM || sig == SIGKILL);
-    done(p, stopped ? -ECANCELED : -ECHILD, urd__process_words(status));
+    done(p, stopped ? -ECANCELED : -ECHILD,
+         stopped ? urd__process_words(status) : words_of(p, status));
 }
 
 /* ---- the reaper ---- */
@@ -411,6 +435,15 @@ static void *reap(void *unused)
 }
 
 /* Under `starting`. */
+static void watch_memory(void)
+{
+    char group[URD__OOM_PATH_BYTES];
+    urd__oom_find_group("", group, sizeof group);
+    proc.kills = urd__oom_open(group);
+    proc.kills_everywhere = proc.kills < 0 ? urd__oom_kills_everywhere("") : -1;
+}
+
+/* Under `starting`. */
 static int start_reaper(void)
 {
     int rc = urd__zygote_connect();
@@ -419,6 +452,7 @@ static int start_reaper(void)
     proc.connection = rc;
     proc.event = urd__os_event_open();
     proc.cores = urd__os_cpus_allowed();
+    watch_memory();
     if (proc.event >= 0) {
         rc = urd__os_thread_start(&proc.reaper, 0, reap, NULL);
         if (rc == 0) {
@@ -427,6 +461,7 @@ static int start_reaper(void)
         }
         urd__os_close(proc.event);
     }
+    urd__os_close(proc.kills);
     urd__os_close(proc.connection);
     return -EAGAIN;
 }
@@ -517,6 +552,7 @@ static int start(urd__job *job, const urd__go_args *args)
         .record = record,
         .size = args->size,
         .grace_duration = args->grace_duration ? args->grace_duration : proc.config.grace_duration,
+        .before = {.group = kills_in_group(record), .everywhere = proc.kills_everywhere},
         .pidfd = -1,
         .kill_at = INT64_MAX,
     };
@@ -561,6 +597,7 @@ static void stop_reaper(void)
     urd__os_event_set(proc.event);
     urd__os_thread_join(&proc.reaper);
     urd__os_close(proc.event);
+    urd__os_close(proc.kills);
     urd__os_close(proc.connection);
     proc.stopping = false;
     proc.dead = false;
