@@ -32,6 +32,23 @@ typedef struct urd_limit {
 } urd_limit;
 
 /*
+ * What a process gives up for good, it and all that it makes.  It is then killed by SIGSYS at the
+ * call, and the error names that: "the sandbox refused socket".  Each contains BASE; one alone can
+ * be gone around by another way, ALL is what is meant for data that is not trusted.  What it may
+ * still do stands in urd_process_options(3).  Where the kernel has no filters the job fails with
+ * -EINVAL and "sandbox: Invalid argument".
+ */
+typedef enum urd_sandbox {
+    URD_SANDBOX_BASE = 1, /* new privileges, other processes (ptrace, kill, process jobs), mounts,
+                             namespaces, modules, clocks, keys, io_uring ... */
+    URD_SANDBOX_NO_NETWORK = 2, /* sockets, but for those it has: socket, connect, bind, accept */
+    URD_SANDBOX_NO_EXEC = 4,    /* other programs */
+    URD_SANDBOX_NO_WRITE = 8,   /* files, but for those it has open: to open for writing, to make,
+                                   remove, rename, or change their modes and owners */
+    URD_SANDBOX_ALL = 15
+} urd_sandbox;
+
+/*
  * All zero: as the program was when urd_run was called.  They take effect in this order.
  *
  * RLIMIT_AS and RLIMIT_DATA count what is only reserved, too, and the runtime reserves much (the
@@ -47,6 +64,7 @@ typedef struct urd_process_options {
     const int *cpus; /* the processors it may use, so many, by number; 0: not restricted */
     const urd_limit *limits;
     int limit_count;
+    unsigned sandbox; /* of urd_sandbox; 0: none */
     long reserved[6]; /* zero */
 } urd_process_options;
 

@@ -325,6 +325,7 @@ int urd__runtime_run(const urd_config *cfg, const urd__process_ops *processes,
     if (kept)
         open_root();
     int rc = kept ? 0 : start_as(cfg, processes);
+    urd__rt.processes = processes; /* one that was kept may have had others */
     *started = rc == 0;
     if (rc == 0) {
         urd__rt.first_name = first->name;

@@ -62,6 +62,7 @@ struct record {
     urd_process_options *setup; /* or NULL */
     int result;                 /* these two are set before `returned` */
     int step;                   /* of the setup, that was refused */
+    int call;                   /* that the sandbox refused; 0: none */
     int returned;               /* atomic: one of */
 };
 enum { RETURNED = 1, REFUSED };
@@ -229,6 +230,8 @@ static const char *words_of(const struct process *p, int status)
 {
     const urd_job *handle = p->job->handle;
     bool ours = handle && urd__load_acq(&handle->killed); /* [killed] pairs with urd_job_kill() */
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS && p->record->call)
+        return urd__setup_refused_words(p->record->call);
     if (ours || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
         return urd__process_words(status);
     urd__oom_counts now = {.group = kills_in_group(p->record), .everywhere = -1};
@@ -646,12 +649,32 @@ __attribute__((noreturn)) static void leave(struct record *record, int how, int 
     urd__os_exit(how == RETURNED ? 0 : EXIT_REFUSED);
 }
 
+static struct record *own_record; /* of this process; set before its sandbox */
+
+static void on_refused(int call)
+{
+    own_record->call = call;
+}
+
+/* True: it is in a sandbox, and starts no processes, since they would be in none. */
+static bool set_up(struct record *record)
+{
+    if (!record->setup)
+        return false;
+    bool sandboxed = record->setup->sandbox != 0;
+    own_record = record;
+    if (sandboxed)
+        urd__zygote_leave();
+    int rc = urd__setup_apply(record->setup, &record->step, on_refused);
+    if (rc)
+        leave(record, REFUSED, rc);
+    return sandboxed;
+}
+
 static void run_job(void *memory, const sigset_t *old_mask)
 {
     struct record *record = memory;
-    int refused = record->setup ? urd__setup_apply(record->setup, &record->step) : 0;
-    if (refused)
-        leave(record, REFUSED, refused);
+    bool alone = set_up(record);
     /* The job may install a handler of its own, which then wins. */
     struct sigaction terminate = {.sa_handler = on_terminate, .sa_flags = SA_RESTART};
     urd__os_signal_action(SIGTERM, &terminate, NULL);
@@ -664,7 +687,7 @@ static void run_job(void *memory, const sigset_t *old_mask)
     bool begun;
     urd__signals_start_job(&proc.config);
     urd__monitor_start(&proc.config);
-    int result = urd__runtime_run(&proc.config, &urd__process_operations,
+    int result = urd__runtime_run(&proc.config, alone ? NULL : &urd__process_operations,
                                   &(urd__first_job){.fn = record->fn,
                                                     .arg = record->arg,
                                                     .name = record->name[0] ? record->name : NULL,

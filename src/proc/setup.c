@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: MIT
  *
  * The options go to the new process as a copy in shared memory, whose pointers lead into the copy
- * itself: it lies at the same address there.  Limits come last, since they may forbid the rest.
+ * itself: it lies at the same address there.  Limits and then the sandbox come last, since they may
+ * forbid the rest.
  */
 #include "proc/setup.h"
 
@@ -15,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/lock.h"
+#include "base/os_sandbox.h"
 #include "base/os_self.h"
 
 enum { NICE_MIN = -40, NICE_MAX = 39, RESOURCES = RLIMIT_NLIMITS, WORDS_BYTES = 48, WORDS = 64 };
@@ -28,7 +30,8 @@ enum step {
     AT_NICE,
     AT_CPUS,
     AT_LIMITS, /* and so many more, by resource */
-    STEPS = AT_LIMITS + RESOURCES
+    AT_SANDBOX = AT_LIMITS + RESOURCES,
+    STEPS
 };
 
 static const char *const names[STEPS] = {
@@ -39,6 +42,7 @@ static const char *const names[STEPS] = {
     [AT_CGROUP] = "cgroup",
     [AT_NICE] = "nice",
     [AT_CPUS] = "cpus",
+    [AT_SANDBOX] = "sandbox",
     [AT_LIMITS + RLIMIT_AS] = "RLIMIT_AS",
     [AT_LIMITS + RLIMIT_CORE] = "RLIMIT_CORE",
     [AT_LIMITS + RLIMIT_CPU] = "RLIMIT_CPU",
@@ -108,6 +112,8 @@ int urd__setup_check(const urd_process_options *o)
         return 0;
     if (o->nice < NICE_MIN || o->nice > NICE_MAX)
         return wrong("nice", "not from -40 to 39");
+    if (o->sandbox & ~(unsigned)URD_SANDBOX_ALL)
+        return wrong(names[AT_SANDBOX], "no such part of it");
     int rc = check_env(AT_ENV, o->env);
     if (rc == 0)
         rc = check_env(AT_ENV_ADD, o->env_add);
@@ -168,6 +174,7 @@ static urd_process_options *put_options(block *b, const urd_process_options *o)
         .cpu_count = o->cpu_count,
         .limits = put(b, o->limits, (size_t)o->limit_count * sizeof *o->limits),
         .limit_count = o->limit_count,
+        .sandbox = o->sandbox,
     };
     if (copy)
         *copy = inner;
@@ -228,39 +235,56 @@ static int apply(const urd_process_options *o, int step)
     }
 }
 
-int urd__setup_apply(const urd_process_options *o, int *step)
+int urd__setup_apply(const urd_process_options *o, int *step, void (*refused)(int call))
 {
     for (*step = AT_ENV; *step < AT_LIMITS; ++*step) {
         int rc = apply(o, *step);
         if (rc)
             return rc;
     }
-    return apply_limits(o, step);
+    int rc = apply_limits(o, step);
+    if (rc || !o->sandbox)
+        return rc;
+    *step = AT_SANDBOX;
+    return urd__os_sandbox(o->sandbox, refused);
 }
 
 /* ---- In words -------------------------------------------------------------------------------- */
 
-const char *urd__setup_words(int step, int rc)
+/* Put together once for each pair of numbers; the first part alone where there is no room left. */
+static const char *say(int first, int second, const char *a, const char *b)
 {
     static int lock;
     static struct {
-        int step, rc;
+        int first, second;
         char text[WORDS_BYTES];
     } said[WORDS]; /* under lock; what is full stays so */
-    const char *text = names[step];
+    const char *text = a;
     urd__lock(&lock);
     for (int i = 0; i < WORDS; i++) {
-        if (said[i].rc == 0) {
-            const char *error = strerrordesc_np(-rc);
-            said[i].step = step;
-            said[i].rc = rc;
-            snprintf(said[i].text, WORDS_BYTES, "%s: %s", names[step], error ? error : "error");
+        if (!said[i].text[0]) {
+            said[i].first = first;
+            said[i].second = second;
+            snprintf(said[i].text, WORDS_BYTES, "%s%s%s", a, second < 0 ? ": " : " ", b);
         }
-        if (said[i].step == step && said[i].rc == rc) {
+        if (said[i].first == first && said[i].second == second) {
             text = said[i].text;
             break;
         }
     }
     urd__unlock(&lock);
     return text;
+}
+
+const char *urd__setup_words(int step, int rc)
+{
+    const char *error = strerrordesc_np(-rc);
+    bool known = step >= 0 && step < STEPS; /* it comes from memory that others may write */
+    return say(step, rc, known ? names[step] : "an option", error ? error : "error");
+}
+
+const char *urd__setup_refused_words(int call)
+{
+    const char *name = urd__os_sandbox_name(call);
+    return say(AT_SANDBOX, call, "the sandbox refused", name ? name : "a call");
 }

@@ -15,8 +15,12 @@ int urd__setup_check(const urd_process_options *o);
  * is no memory. */
 urd_process_options *urd__setup_copy(const urd_process_options *o);
 
-/* In the new process, which has one thread.  0; else why not, and *step says at what. */
-int urd__setup_apply(const urd_process_options *o, int *step);
+/* In the new process, which has one thread.  0; else why not, and *step says at what.  The number
+ * of a call that its sandbox refuses is given to `refused`, as from a signal handler. */
+int urd__setup_apply(const urd_process_options *o, int *step, void (*refused)(int call));
+
+/* What its sandbox refused, likewise: "the sandbox refused socket". */
+const char *urd__setup_refused_words(int call);
 
 /* What failed at this step, in words of less than 48 bytes that last: "RLIMIT_NOFILE: Operation not
  * permitted". */

@@ -256,6 +256,12 @@ int urd__zygote_connect(void)
     return urd__os_duplicate(known.connection);
 }
 
+void urd__zygote_leave(void)
+{
+    urd__os_close(known.door);
+    known.door = -1;
+}
+
 /* ---- the zygote's side ---- */
 
 static int take_over(struct zygote *z, int connection)

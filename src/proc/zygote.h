@@ -50,4 +50,7 @@ void urd__zygote_stop(void);
  */
 int urd__zygote_connect(void);
 
+/* In a process job: it starts no processes. */
+void urd__zygote_leave(void);
+
 #endif

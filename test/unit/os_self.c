@@ -103,12 +103,12 @@ TEST(processors_are_restricted)
 TEST(limits_are_lowered_and_not_raised)
 {
     struct rlimit now;
-    CHECK_EQ(urd__os_limit(RLIMIT_NOFILE, 40, 50), 0);
-    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &now), 0);
+    CHECK_EQ(urd__os_limit(RLIMIT_MSGQUEUE, 40, 50), 0);
+    CHECK_EQ(getrlimit(RLIMIT_MSGQUEUE, &now), 0);
     CHECK_EQ(now.rlim_cur, 40);
     CHECK_EQ(now.rlim_max, 50);
-    CHECK_EQ(urd__os_limit(RLIMIT_NOFILE, 51, 50), -EINVAL);
+    CHECK_EQ(urd__os_limit(RLIMIT_MSGQUEUE, 51, 50), -EINVAL);
     if (getuid() == 0)
         CHECK_EQ(setresuid(65534, 65534, 65534), 0);
-    CHECK_EQ(urd__os_limit(RLIMIT_NOFILE, 40, 51), -EPERM);
+    CHECK_EQ(urd__os_limit(RLIMIT_MSGQUEUE, 40, 51), -EPERM);
 }

@@ -6,20 +6,27 @@
 #include "proc/setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/os.h"
+#include "base/os_sandbox.h"
+#include "forks.h"
 #include "pools.h"
 
 typedef struct facts {
     char directory[64], path[64], cake[64], gone[64];
     int nice, cpus;
-    struct rlimit files, core;
+    struct rlimit queues, core;
 } facts;
 
 static void note(char *to, const char *text)
@@ -37,7 +44,7 @@ static int look(void *arg)
     note(f->gone, getenv("GONE"));
     f->nice = getpriority(PRIO_PROCESS, 0);
     f->cpus = urd__os_cpus_allowed();
-    getrlimit(RLIMIT_NOFILE, &f->files);
+    getrlimit(RLIMIT_MSGQUEUE, &f->queues);
     getrlimit(RLIMIT_CORE, &f->core);
     return 0;
 }
@@ -48,8 +55,8 @@ static int look_for_pool(const void *in, void *out)
     return look(out);
 }
 
-/* With files it may have open, which the runtime needs some of. */
-static const urd_limit limits[] = {{RLIMIT_CORE, 0, 0}, {RLIMIT_NOFILE, 400, 500}};
+/* One that valgrind and emulators let pass, and nobody here needs. */
+static const urd_limit limits[] = {{RLIMIT_CORE, 0, 0}, {RLIMIT_MSGQUEUE, 400, 500}};
 
 static int first_cpu(void)
 {
@@ -69,8 +76,8 @@ static void check_all(const facts *f)
     CHECK_STR(f->gone, "(none)");
     CHECK_EQ(f->nice, getpriority(PRIO_PROCESS, 0) + 1);
     CHECK_EQ(f->cpus, 1);
-    CHECK_EQ(f->files.rlim_cur, 400);
-    CHECK_EQ(f->files.rlim_max, 500);
+    CHECK_EQ(f->queues.rlim_cur, 400);
+    CHECK_EQ(f->queues.rlim_max, 500);
     CHECK_EQ(f->core.rlim_max, 0);
 }
 
@@ -137,7 +144,7 @@ static int beside(void *unused)
     CHECK_STR(f.directory, before.directory);
     CHECK_EQ(f.nice, before.nice);
     CHECK_EQ(f.cpus, before.cpus);
-    CHECK_EQ(f.files.rlim_max, before.files.rlim_max);
+    CHECK_EQ(f.queues.rlim_max, before.queues.rlim_max);
     CHECK_EQ(hold(look, &plain, sizeof plain, &(urd_process_options){0}, words), 0);
     CHECK_STR(plain.cake, "(none)"); /* what one job was told is nothing to the next */
     CHECK_STR(plain.gone, "1");
@@ -160,7 +167,7 @@ static int never(void *arg)
 }
 
 static int none_such = 8191;
-static const urd_limit raised[] = {{RLIMIT_CORE, 0, 0}, {RLIMIT_NOFILE, 400, 501}};
+static const urd_limit raised[] = {{RLIMIT_CORE, 0, 0}, {RLIMIT_MSGQUEUE, 400, 501}};
 static const struct {
     urd_process_options options;
     int error;
@@ -171,13 +178,13 @@ static const struct {
     {{.cgroup = "/no/such/group"}, -ENOENT, "cgroup: No such file or directory"},
     {{.nice = -1}, -EACCES, "nice: Permission denied"},
     {{.cpus = &none_such, .cpu_count = 1}, -EINVAL, "cpus: Invalid argument"},
-    {{.limits = raised, .limit_count = 2}, -EPERM, "RLIMIT_NOFILE: Operation not permitted"},
+    {{.limits = raised, .limit_count = 2}, -EPERM, "RLIMIT_MSGQUEUE: Operation not permitted"},
 };
 enum { REFUSALS = sizeof refusals / sizeof *refusals };
 
 static void lose_privileges(void)
 {
-    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &(struct rlimit){400, 500}), 0);
+    CHECK_EQ(setrlimit(RLIMIT_MSGQUEUE, &(struct rlimit){400, 500}), 0);
     CHECK_EQ(setrlimit(RLIMIT_NICE, &(struct rlimit){0, 0}), 0);
     if (getuid() == 0)
         CHECK_EQ(setresuid(65534, 65534, 65534), 0);
@@ -244,6 +251,7 @@ static const urd_process_options wrong[] = {
     {.limit_count = -1, .limits = &unknown},
     {.limit_count = 1, .limits = &unknown},
     {.limit_count = 1, .limits = &crossed},
+    {.sandbox = 16},
 };
 
 static void refuse_for(urd_kind kind, const urd_process_options *o)
@@ -378,4 +386,224 @@ TEST(so_does_a_child_of_a_supervisor)
 {
     facts f = {0};
     test_run_with(NULL, supervised, &f);
+}
+
+/* ---- The sandbox ----------------------------------------------------------------------------- */
+
+static const urd_process_options sandboxed = {.sandbox = URD_SANDBOX_ALL};
+
+static void need_filters(void)
+{
+    if (test_under_valgrind() || test_under_emulator())
+        SKIP("it makes calls of its own, and has no filters");
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(urd__os_sandbox(URD_SANDBOX_BASE, NULL) != 0);
+    int status;
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    if (status)
+        SKIP("this kernel has no filters");
+}
+
+static int open_socket(void *unused)
+{
+    (void)unused;
+    return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0 ? -errno : 0;
+}
+
+static int run_a_program(void *unused)
+{
+    (void)unused;
+    char *const argv[] = {(char[]){"true"}, NULL};
+    return execv("/bin/true", argv) ? -errno : 0;
+}
+
+static int trace_the_parent(void *unused)
+{
+    (void)unused;
+    return ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) < 0 ? -errno : 0;
+}
+
+static int kill_the_parent(void *unused)
+{
+    (void)unused;
+    return kill(getppid(), SIGKILL) ? -errno : 0;
+}
+
+static int write_a_file(void *unused)
+{
+    (void)unused;
+    return open("/dev/null", O_WRONLY | O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static int remove_a_file(void *unused)
+{
+    (void)unused;
+    return unlink("/no/such/file") ? -errno : 0;
+}
+
+/* On a task, whose stack is small. */
+static int open_on_task(void *unused)
+{
+    (void)unused;
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_go(&s, open_socket, NULL);
+    return urd_scope_join(&s);
+}
+
+static int refused_calls(void *unused)
+{
+    (void)unused;
+    static const struct {
+        urd_fn *fn;
+        const char *words;
+    } tries[] = {{open_socket, "the sandbox refused socket"},
+                 {open_on_task, "the sandbox refused socket"},
+                 {run_a_program, "the sandbox refused execve"},
+                 {trace_the_parent, "the sandbox refused ptrace"},
+                 {kill_the_parent, "the sandbox refused kill"},
+                 {write_a_file, "the sandbox refused open"},
+                 {remove_a_file, "the sandbox refused unlink"}};
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        urd_scope s;
+        urd_job job;
+        urd_exit end;
+        urd_scope_open(&s);
+        urd_scope_keep_going(&s);
+        CHECK_EQ(urd_job_open(&job, &s, URD_PROCESS, tries[i].fn, NULL, 0,
+                              &(urd_job_options){.process = &sandboxed}),
+                 0);
+        CHECK_EQ(urd_scope_join(&s), -ECHILD);
+        urd_job_exit(&job, &end);
+        CHECK_EQ(end.signal, SIGSYS);
+        CHECK_CONTAINS(end.detail, tries[i].words);
+    }
+    return 0;
+}
+
+TEST(what_the_sandbox_refuses_ends_the_process_and_is_named)
+{
+    need_filters();
+    run_all(refused_calls);
+}
+
+typedef struct work {
+    urd_chan *in, *out;
+    long sum;
+} work;
+
+static int add_up(void *arg)
+{
+    work *w = arg;
+    long value;
+    int rc;
+    while ((rc = urd_chan_recv(w->in, &value)) == 0)
+        w->sum += value;
+    return rc == -EPIPE ? urd_chan_send(w->out, &w->sum) : rc;
+}
+
+static int write_pipe(void *fd)
+{
+    return urd_write_all(*(int *)fd, "bolo", 4) == 4 ? 0 : -EIO;
+}
+
+/* Tasks, a thread, time, a pipe, files that are read. */
+static int ordinary(void *arg)
+{
+    int ends[2];
+    char text[8] = "", *memory = malloc(1 << 20);
+    urd_scope s;
+    if (!memory || urd_pipe(ends))
+        return -ENOMEM;
+    memset(memory, 1, 1 << 20);
+    free(memory);
+    urd_scope_open(&s);
+    urd_go(&s, write_pipe, &ends[1]);
+    urd_spawn(&s, URD_THREAD, add_up, arg, 0);
+    ssize_t n = urd_read(ends[0], text, 4);
+    int rc = urd_scope_join(&s);
+    urd_close(ends[0]);
+    urd_close(ends[1]);
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || close(fd) || n != 4 || strcmp(text, "bolo") != 0)
+        return -EIO;
+    if (urd_sleep(1))
+        return -EINTR;
+    urd_scope_open(&s);
+    if (urd_spawn(&s, URD_PROCESS, never, NULL, 0) != -ENOTSUP || urd_scope_join(&s) != -ENOTSUP)
+        return -EXDEV;
+    return rc;
+}
+
+static int allowed_calls(void *unused)
+{
+    (void)unused;
+    enum { SLOTS = 4 };
+    urd_chan *c = urd_shared_alloc(2 * sizeof *c);
+    long *ring = urd_shared_alloc(2 * SLOTS * sizeof *ring), sum = 0;
+    urd_scope s;
+    urd_job job;
+    CHECK(c && ring);
+    urd_chan_init(&c[0], sizeof *ring, ring, SLOTS);
+    urd_chan_init(&c[1], sizeof *ring, ring + SLOTS, SLOTS);
+    work w = {.in = &c[0], .out = &c[1]};
+    urd_scope_open(&s);
+    CHECK_EQ(urd_job_open(&job, &s, URD_PROCESS, ordinary, &w, sizeof w,
+                          &(urd_job_options){.process = &sandboxed}),
+             0);
+    for (long i = 1; i <= 100; i++)
+        CHECK_EQ(urd_chan_send(&c[0], &i), 0);
+    urd_chan_close(&c[0]);
+    CHECK_EQ(urd_chan_recv(&c[1], &sum), 0);
+    CHECK_EQ(sum, 5050);
+    urd_exit end;
+    int joined = urd_scope_join(&s);
+    urd_job_exit(&job, &end);
+    CHECK_STR(end.detail, "returned 0");
+    CHECK_EQ(joined, 0);
+    CHECK_EQ(w.sum, 5050);
+    urd_shared_free(ring);
+    urd_shared_free(c);
+    return 0;
+}
+
+TEST(in_the_sandbox_work_goes_on_with_channels_tasks_threads_and_results)
+{
+    need_filters();
+    run_all(allowed_calls);
+}
+
+static int square_or_dial(const void *in, void *out)
+{
+    return *(const long *)in == 3 ? open_socket(NULL) : square(in, out);
+}
+
+static int pool_in_sandbox(void *unused)
+{
+    (void)unused;
+    enum { N = 10 };
+    long in[N], out[N];
+    urd_pool_job jobs[N];
+    urd_pool *p = open_pool(URD_PROCESS, &(urd_pool_options){.process = &sandboxed});
+    for (int i = 0; i < N; i++) {
+        in[i] = i;
+        CHECK_EQ(urd_pool_submit(&jobs[i], p, square_or_dial, &in[i], sizeof(long), &out[i],
+                                 sizeof(long)),
+                 0);
+    }
+    for (int i = 0; i < N; i++) {
+        CHECK_EQ(urd_pool_wait(&jobs[i]), i == 3 ? -ECHILD : 0);
+        if (i != 3)
+            CHECK_EQ(out[i], i * i);
+    }
+    CHECK_STR(urd_pool_detail(&jobs[3]), "the sandbox refused socket");
+    CHECK_EQ(urd_pool_close(p), 0);
+    return 0;
+}
+
+TEST(of_a_pool_in_the_sandbox_only_the_job_that_was_refused_fails)
+{
+    need_filters();
+    run_all(pool_in_sandbox);
 }
