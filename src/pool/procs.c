@@ -32,6 +32,15 @@
 
 enum { AT_ONCE = 32, ALIGN = 16, LOOKS = 2000 };
 
+static const size_t KEPT_BYTES_MAX = (size_t)64 << 20;
+enum { KEPT_PART = 16 }; /* of the shared heap, at most */
+
+/* Of the shared heap: for what does not fit into a slot. */
+typedef struct block {
+    void *at; /* whose first word leads to the next of `spare` */
+    size_t bytes;
+} block;
+
 /* What a worker process is given; in shared memory. */
 typedef struct seat {
     urd__ring *ring; /* these are set once */
@@ -56,9 +65,12 @@ struct urd__procs {
     urd__ring *ring;
     keeper *keepers;
     urd__intensity deaths; /* under the pool's lock, as is what follows */
-    unsigned kept;         /* keepers that have not left */
     int nfree;
-    bool starved; /* the ring had no room */
+    bool starved;                  /* the ring had no room */
+    size_t kept_bytes;             /* of blocks of free slots */
+    size_t kept_max;               /* set once */
+    void *spare;                   /* blocks that are to be freed: by feed(), under no lock */
+    block blocks[URD__RING_SLOTS]; /* by slot; of who owns the slot */
     uint16_t free_slots[URD__RING_SLOTS];
 };
 
@@ -103,8 +115,76 @@ static size_t aligned(size_t bytes)
     return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+static block *block_of(struct urd__procs *procs, const urd__slot *slot)
+{
+    return &procs->blocks[slot - procs->ring->slots];
+}
+
+/* Under lock: it is of a slot that is free. */
+static void spare(struct urd__procs *procs, block *b)
+{
+    *(void **)b->at = procs->spare;
+    procs->spare = b->at;
+    *b = (block){0};
+}
+
+static void free_spare(void *first)
+{
+    while (first) {
+        void *next = *(void **)first;
+        urd_shared_free(first);
+        first = next;
+    }
+}
+
+/* Under lock: the slot is free.  The next large argument is put where the last one was, since
+ * memory that is new to a process costs more than the copy: each page is a fault, on both sides. */
+static void keep_block(struct urd__procs *procs, urd__slot *slot)
+{
+    block *b = block_of(procs, slot);
+    if (b->bytes == 0)
+        return;
+    if (b->bytes > procs->kept_max - procs->kept_bytes)
+        spare(procs, b);
+    else
+        procs->kept_bytes += b->bytes;
+}
+
+/* The heap is full: what free slots keep is given back. */
+static void give_kept(urd_pool *p)
+{
+    struct urd__procs *procs = p->procs;
+    urd__lock(&p->lock);
+    for (int i = 0; i < procs->nfree; i++) {
+        block *b = &procs->blocks[procs->free_slots[i]];
+        if (b->bytes)
+            spare(procs, b);
+    }
+    procs->kept_bytes = 0;
+    void *freed = procs->spare;
+    procs->spare = NULL;
+    urd__unlock(&p->lock);
+    free_spare(freed);
+}
+
+/* The slot is the caller's.  NULL: the heap is full. */
+static void *room_for(urd_pool *p, urd__slot *slot, size_t bytes)
+{
+    block *b = block_of(p->procs, slot);
+    if (b->bytes >= bytes)
+        return b->at;
+    urd_shared_free(b->at);
+    *b = (block){.at = urd_shared_alloc(bytes)};
+    if (!b->at) {
+        give_kept(p);
+        b->at = urd_shared_alloc(bytes);
+    }
+    b->bytes = b->at ? bytes : 0;
+    return b->at;
+}
+
 /* What is shared memory already goes by pointer; the rest is copied into the slot, or beside it. */
-static int fill(urd__slot *slot)
+static int fill(urd_pool *p, urd__slot *slot)
 {
     const urd_pool_job *job = slot->job;
     const unsigned char *in = job->in + slot->index * job->in_bytes;
@@ -114,9 +194,8 @@ static int fill(urd__slot *slot)
     size_t in_bytes = in_shared ? 0 : aligned(job->in_bytes);
     size_t bytes = in_bytes + (out_shared ? 0 : job->out_bytes);
     unsigned char *at = slot->bytes;
-    slot->block = NULL;
     if (bytes > sizeof slot->bytes) {
-        at = slot->block = urd_shared_alloc(bytes);
+        at = room_for(p, slot, bytes);
         if (!at)
             return -ENOMEM;
     }
@@ -136,8 +215,8 @@ static bool has_room(struct urd__procs *procs)
     return !procs->starved;
 }
 
-/* Under lock: give elements to free slots. */
-static int reserve(urd_pool *p, urd__slot **slots)
+/* Under lock: give elements to free slots; *spares is what the caller is to free. */
+static int reserve(urd_pool *p, urd__slot **slots, void **spares)
 {
     struct urd__procs *procs = p->procs;
     int n = 0;
@@ -149,8 +228,11 @@ static int reserve(urd_pool *p, urd__slot **slots)
         p->running++;
         slot->job = job;
         slot->index = index;
+        procs->kept_bytes -= block_of(procs, slot)->bytes;
         slots[n++] = slot;
     }
+    *spares = procs->spare;
+    procs->spare = NULL;
     return n;
 }
 
@@ -162,6 +244,7 @@ static void retire(urd_pool *p, urd__slot *slot, urd__link *woken)
     p->running--;
     p->ended++;
     procs->free_slots[procs->nfree++] = (uint16_t)(slot - procs->ring->slots);
+    keep_block(procs, slot);
     urd__pool_release(p, job, woken);
 }
 
@@ -169,7 +252,6 @@ static void retire(urd_pool *p, urd__slot *slot, urd__link *woken)
 static void give_back(urd_pool *p, urd__slot *slot, int rc, urd__link *woken)
 {
     const urd_pool_job *job = slot->job;
-    urd_shared_free(slot->block);
     if (!job->result)
         urd__pool_fail(p, slot->job, slot->index, rc, p->why);
     retire(p, slot, woken);
@@ -189,7 +271,6 @@ static void fail(urd_pool *p, urd__slot *slot, int rc, const char *detail, urd__
 {
     urd_pool_job *job = slot->job;
     bool first = job->result == 0;
-    urd_shared_free(slot->block);
     urd__pool_fail(p, job, slot->index, rc, detail);
     if (first)
         take_back(p, job, rc, woken); /* this slot holds the job yet */
@@ -266,15 +347,17 @@ static void feed(urd_pool *p)
     urd__slot *slots[AT_ONCE];
     int rcs[AT_ONCE];
     for (;;) {
+        void *spares;
         urd__link woken = {0};
         urd__list_init(&woken);
         urd__lock(&p->lock);
-        int n = reserve(p, slots);
+        int n = reserve(p, slots, &spares);
         urd__unlock(&p->lock);
+        free_spare(spares);
         if (n == 0)
             return;
         for (int i = 0; i < n; i++)
-            rcs[i] = fill(slots[i]);
+            rcs[i] = fill(p, slots[i]);
         urd__lock(&p->lock);
         for (int i = 0; i < n; i++) {
             if (rcs[i])
@@ -317,12 +400,10 @@ static void finish(urd_pool *p, urd__slot **slots, int n)
     for (int i = 0; i < n; i++) {
         int rc = slots[i]->result;
         urd__ring_free(slots[i]);
-        if (rc) {
+        if (rc)
             fail(p, slots[i], rc, NULL, &woken);
-        } else {
-            urd_shared_free(slots[i]->block);
+        else
             retire(p, slots[i], &woken);
-        }
     }
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
@@ -567,6 +648,11 @@ static int make(urd_pool *p)
     procs->ring = (urd__ring *)(void *)at;
     seat *seats = (seat *)(void *)(at + ring_bytes);
     urd__ring_init(procs->ring, p->workers);
+    size_t heap_bytes;
+    urd__shared_place(&heap_bytes);
+    procs->kept_max = heap_bytes / KEPT_PART;
+    if (procs->kept_max > KEPT_BYTES_MAX)
+        procs->kept_max = KEPT_BYTES_MAX;
     for (int i = URD__RING_SLOTS; i-- > 0;)
         procs->free_slots[procs->nfree++] = (uint16_t)i;
     for (unsigned i = 0; i < p->workers; i++) {
@@ -606,6 +692,9 @@ static void free_crew(urd_pool *p)
     struct urd__procs *procs = p->procs;
     if (!procs)
         return;
+    free_spare(procs->spare);
+    for (int i = 0; i < URD__RING_SLOTS; i++)
+        urd_shared_free(procs->blocks[i].at);
     urd_shared_free(procs->shared);
     urd_shared_free(procs->setup);
     urd__os_free(procs->deaths.times);

@@ -50,7 +50,6 @@ typedef struct urd__slot {
     int tries;
     void *job;
     size_t index;
-    void *block; /* of the shared heap, for what does not fit below; or NULL */
     bool reaped; /* somebody reads its result */
     _Alignas(64) unsigned char bytes[URD__RING_INLINE];
 } urd__slot;

@@ -60,6 +60,97 @@ TEST(large_arguments_go_by_copy_or_in_shared_memory_without_one)
     run_all(big_ones);
 }
 
+static int where_it_lies(const void *in, void *out)
+{
+    *(const void **)out = in;
+    return 0;
+}
+
+/* By a job that waits at the gate, if there is one. */
+typedef struct wide {
+    int *gate;
+    unsigned char bytes[BIG];
+} wide;
+
+static int wait_and_tell(const void *in, void *out)
+{
+    return ((const wide *)in)->gate ? at_gate(in, out) : where_it_lies(in, out);
+}
+
+static int one_after_the_other(void *arg)
+{
+    (void)arg;
+    const void *first = NULL;
+    void *others[3];
+    urd_pool *p = open_pool(URD_PROCESS, NULL);
+    big *in = calloc(1, sizeof *in);
+    for (int i = 0; i < 3; i++) {
+        const void *at;
+        urd_pool_job job;
+        CHECK_EQ(urd_pool_submit(&job, p, where_it_lies, in, sizeof *in, &at, sizeof at), 0);
+        CHECK_EQ(urd_pool_wait(&job), 0);
+        CHECK(at != in);
+        CHECK(!first || at == first);
+        first = at;
+        others[i] = urd_shared_alloc(sizeof *in + sizeof at); /* would get it if it were free */
+    }
+    free(in);
+    CHECK_EQ(urd_pool_close(p), 0);
+    for (int i = 0; i < 3; i++)
+        urd_shared_free(others[i]);
+    return 0;
+}
+
+TEST(a_large_argument_lies_where_the_last_one_did)
+{
+    run_all(one_after_the_other);
+}
+
+/* A slot keeps a block, another one is the next to be used, and the heap has no other. */
+static void fill_heap_and_ask(void **blocks, int n)
+{
+    urd_pool_job large, small;
+    const void *at;
+    wide *in = calloc(1, sizeof *in);
+    urd_pool *p = open_pool(URD_PROCESS, NULL);
+    int *gates[2], *open = urd_shared_alloc(2 * sizeof *open);
+    gates[0] = in->gate = open;
+    gates[1] = open + 1;
+    CHECK_EQ(urd_pool_submit(&large, p, wait_and_tell, in, sizeof *in, &at, sizeof at), 0);
+    CHECK_EQ(urd_pool_submit(&small, p, at_gate, &gates[1], sizeof gates[1], NULL, 0), 0);
+    urd__store_rel(gates[0], 1);
+    CHECK_EQ(urd_pool_wait(&large), 0);
+    urd__store_rel(gates[1], 1);
+    CHECK_EQ(urd_pool_wait(&small), 0);
+    int taken = 0;
+    while (taken < n && (blocks[taken] = urd_shared_alloc(sizeof *in + sizeof at)) != NULL)
+        taken++;
+    CHECK(taken > 0 && taken < n);
+    in->gate = NULL;
+    CHECK_EQ(urd_pool_submit(&large, p, wait_and_tell, in, sizeof *in, &at, sizeof at), 0);
+    CHECK_EQ(urd_pool_wait(&large), 0);
+    CHECK_EQ(urd_pool_close(p), 0);
+    while (taken > 0)
+        urd_shared_free(blocks[--taken]);
+    urd_shared_free(open);
+    free(in);
+}
+
+static int in_a_full_heap(void *arg)
+{
+    (void)arg;
+    void *blocks[64];
+    /* So often that it would not have room for what a pool had not given back. */
+    for (int i = 0; i < (test_under_slow_tool() ? 2 : 20); i++)
+        fill_heap_and_ask(blocks, 64);
+    return 0;
+}
+
+TEST(what_is_kept_for_large_arguments_is_given_back_when_the_heap_is_full)
+{
+    test_run_with(&(urd_config){.shared_bytes = (size_t)4 << 20}, in_a_full_heap, NULL);
+}
+
 static int own_pid(const void *in, void *out)
 {
     (void)in;
