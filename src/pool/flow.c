@@ -85,10 +85,12 @@ static int check(urd_pool *p, urd_pool_fn *fn, const urd_pool_flow_options *o, s
     return p->crew->knows(fn);
 }
 
-/* For processes in shared memory, so that nothing is copied on the way. */
+/* For processes in shared memory, which is aligned to less: so nothing is copied on the way. */
 static void *alloc_data(const urd_pool *p, size_t bytes)
 {
-    return p->kind == URD_PROCESS ? urd_shared_alloc(bytes) : urd__os_alloc_aligned(ALIGN, bytes);
+    bytes = bytes ? bytes : ALIGN; /* of no arguments and no results */
+    return p->kind == URD_PROCESS ? urd_shared_alloc(bytes + ALIGN)
+                                  : urd__os_alloc_aligned(ALIGN, bytes);
 }
 
 static void free_data(const urd_pool *p, void *data)
@@ -134,7 +136,7 @@ int urd_pool_flow_open(urd_pool_flow **out, urd_pool *p, urd_pool_fn *fn,
     memset(f->entries, 0, n * sizeof(entry));
     urd__list_init(&f->ready);
     size_t one = (o->source ? aligned(o->in_bytes) : 0) + aligned(o->out_bytes);
-    f->data = alloc_data(p, n * one + ALIGN);
+    f->data = alloc_data(p, n * one);
     f->order = o->ordered ? urd__os_alloc(n * sizeof(void *)) : NULL;
     if (!f->data || (o->ordered && !f->order)) {
         free_flow(f);
