@@ -35,7 +35,8 @@ int urd_spawn_at(urd_scope *s, urd_kind kind, urd_fn *fn, void *arg, size_t size
                  const char *where);
 
 /*
- * One job held by hand.  The struct is the caller's, and must live until the scope's join.
+ * One job held by hand.  The struct is the caller's, and must live until the scope's join; to open
+ * another job in it before that aborts, at the latest in the join.
  *
  * Who holds a job asks how it ended.  In a scope that keeps going the join tells of one failure; it
  * aborts, naming the job, if another job that was held has failed and nobody has asked for its

@@ -10,6 +10,11 @@
  * An error that is not what the scope's join returns is UNREAD, before `ended` is set, until
  * somebody gets it: who asks, who waits already, whoever killed the job.  Only then may the join
  * forget it.
+ *
+ * A struct that is opened again before its scope is joined would be in the list of held jobs twice,
+ * which then is a ring.  The open looks for it among the latest, where a loop meets its own struct;
+ * the join, which goes through all of them, marks those that it has closed.  Rejected: to look
+ * through all at each open (quadratic).
  */
 #include <errno.h>
 #include <signal.h>
@@ -27,6 +32,22 @@
 #include "core/scope.h"
 #include "core/wait.h"
 
+enum { LATEST = 8 };
+
+static void check_fresh(urd_scope *s, const urd_job *j, const char *where)
+{
+    urd__lock(&s->lock);
+    const urd_job *held = s->held;
+    for (int i = 0; held && held != j && i < LATEST; i++)
+        held = held->next;
+    urd__unlock(&s->lock);
+    if (held && held == j)
+        urd__die(
+            "urd_job_open: at %s, into the struct of the job started at %s, whose scope is not "
+            "joined",
+            where, j->scope.where);
+}
+
 static bool is_inside(urd_kind kind)
 {
     return kind == URD_TASK || kind == URD_THREAD;
@@ -36,6 +57,7 @@ int urd_job_open_at(urd_job *j, urd_scope *s, urd_kind kind, urd_fn *fn, void *a
                     const urd_job_options *o, const char *where)
 {
     urd__wait_check_place(urd__task_self(), "urd_job_open", j);
+    check_fresh(s, j, where);
     *j = (urd_job){.kind = kind, .pidfd = -1};
     urd__scope_init(&j->scope, s, NULL, where);
     if (o && o->name)
@@ -108,6 +130,12 @@ static void check_read(urd_scope *s, const urd_job *held)
 
 void urd__hold_close(urd_scope *s, urd_job *held)
 {
+    if (held->scope.parent != s || held->next == held)
+        urd__die(
+            "urd_scope_join: the job started at %s is in the struct of one whose scope was not "
+            "joined",
+            held->scope.where);
+    held->next = held; /* closed */
     if (urd__load_acq(&held->unread) == URD__UNREAD)
         check_read(s, held);
     if (held->pidfd >= 0)

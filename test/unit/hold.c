@@ -413,6 +413,60 @@ TEST(the_struct_of_a_refused_job_may_be_used_again)
     run_seeds(3, tries_again);
 }
 
+/* The struct of a job is used for another one, after so many others, in a scope inside or not. */
+typedef struct again {
+    int others;
+    bool inside;
+} again;
+
+static again reuse;
+
+static int open_again(void *arg)
+{
+    (void)arg;
+    urd_job j, others[20];
+    urd_scope outer, inner;
+    urd_scope *second = reuse.inside ? &inner : &outer;
+    urd_scope_open(&outer);
+    CHECK_EQ(urd_job_open_at(&j, &outer, URD_TASK, give, &zero, 0, NULL, "cake.c:7"), 0);
+    for (int i = 0; i < reuse.others; i++)
+        open_job(&others[i], &outer, URD_TASK, give, &zero);
+    CHECK_EQ(urd_scope_wait(&outer), 0);
+    if (reuse.inside)
+        urd_scope_open(&inner);
+    CHECK_EQ(urd_job_open_at(&j, second, URD_TASK, give, &zero, 0, NULL, "cake.c:9"), 0);
+    if (reuse.inside)
+        CHECK_EQ(urd_scope_join(&inner), 0);
+    return urd_scope_join(&outer);
+}
+
+static void run_open_again(void)
+{
+    test_run(open_again);
+}
+
+TEST(a_struct_that_is_opened_again_before_the_join_aborts)
+{
+    static const char at_once[] =
+        "urd_job_open: at cake.c:9, into the struct of the job started at "
+        "cake.c:7, whose scope is not joined";
+    static const char at_the_join[] =
+        "urd_scope_join: the job started at cake.c:9 is in the struct "
+        "of one whose scope was not joined";
+    static const struct {
+        again how;
+        const char *message;
+    } cases[] = {{{0, false}, at_once},
+                 {{7, false}, at_once},
+                 {{20, false}, at_the_join},
+                 {{0, true}, at_the_join},
+                 {{20, true}, at_the_join}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        reuse = cases[i].how;
+        CHECK_ABORTS(run_open_again, cases[i].message);
+    }
+}
+
 /* ---- Unread errors --------------------------------------------------------------------------- */
 
 static int not_allowed = -EPERM;
