@@ -3,9 +3,10 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * A worker takes hold of the first job that has elements left, then draws them one at a time by
- * one atomic addition, without the lock, until there are none: so that no element waits behind
- * another while a worker is free, and a small one costs little.
+ * A worker takes hold of the first job that has elements left, and one of them; then it draws more
+ * of that job one at a time by one atomic addition, without the lock, until there are none: so that
+ * no element waits behind another while a worker is free, and a small one costs little.  A job of
+ * one element leaves the queue with it, and the next is taken under the lock that ends it.
  *
  * Who waits for a job lies in `idle`, the last to come first: so in a pool that may shrink those at
  * the end have long had nothing to do.  One that leaves says so under the lock at which it saw no
@@ -35,12 +36,21 @@ static bool is_cancelled(const urd__task *self)
     return self->scope && urd__scope_cancelled(self->scope);
 }
 
-/* Run elements until there are none, or one fails; under no lock. */
-static size_t draw(urd_pool *p, urd_pool_job *job)
+/* Elements that a worker holds: of a job, from this one on. */
+typedef struct share {
+    urd_pool_job *job;
+    size_t index;
+} share;
+
+/* Run this element, and more until there are none, or one fails; under no lock. */
+static size_t draw(urd_pool *p, share held)
 {
     const urd__task *self = urd__task_self();
-    size_t ran = 0;
-    for (size_t i; (i = urd__add_ar(&job->next, 1)) < job->n; ran++) {
+    urd_pool_job *job = held.job;
+    size_t ran = 0, n = job->n;
+    for (size_t i = held.index; i < n;
+         i = urd__load_acq(&job->next) < n ? urd__add_ar(&job->next, 1) : n) {
+        ran++;
         int rc = urd__pool_call(self, job->fn, job->in + i * job->in_bytes,
                                 job->out + i * job->out_bytes);
         if (rc == 0 && !is_cancelled(self))
@@ -55,18 +65,31 @@ static size_t draw(urd_pool *p, urd_pool_job *job)
     return ran;
 }
 
-/* The caller holds the job. */
-static void work_on(urd_pool *p, urd_pool_job *job)
+/* Under lock: the first job with elements left; it is held then. */
+static bool take_first(urd_pool *p, share *held)
 {
+    if (!urd__pool_next(p, &held->job, &held->index))
+        return false;
+    urd__pool_hold(held->job);
+    p->running++;
+    return true;
+}
+
+/* The caller holds it; true: it holds the next one, which it asks for if it gives room for it. */
+static bool work_on(urd_pool *p, share held, share *next)
+{
+    const urd__task *self = urd__task_self();
     urd__link woken = {0};
     urd__list_init(&woken);
-    size_t ran = draw(p, job);
+    size_t ran = draw(p, held);
     urd__lock(&p->lock);
     p->running--;
     p->ended += ran;
-    urd__pool_release(p, job, &woken);
+    urd__pool_release(p, held.job, &woken);
+    bool more = next && !(self->scope && urd__scope_cancelled(self->scope)) && take_first(p, next);
     urd__unlock(&p->lock);
     urd__pool_wake(&woken);
+    return more;
 }
 
 /* Which of the tasks is self?  Under lock; NULL is a place that is free. */
@@ -105,33 +128,29 @@ static int rest(urd_pool *p, urd__task *self)
     return rc;
 }
 
-/* The first job with elements left, held; waits for one.  NULL: *rc says why the worker ends. */
-static urd_pool_job *take(urd_pool *p, urd__task *self, int *rc)
+/* The first job with elements left; waits for one.  False: *rc says why the worker ends. */
+static bool take(urd_pool *p, urd__task *self, share *held, int *rc)
 {
     for (bool idle = false;;) {
         *rc = urd__wait_enter(self);
         if (*rc)
-            return NULL;
+            return false;
         urd__lock(&p->lock);
-        urd__link *first = urd__list_first(&p->queue);
-        if (first) {
-            urd_pool_job *job = urd__container(first, urd_pool_job, link);
-            urd__pool_hold(job);
-            p->running++;
+        if (take_first(p, held)) {
             urd__unlock(&p->lock);
-            return job;
+            return true;
         }
         bool leaves = idle && p->up > p->workers_min;
         if (leaves)
             retire(p, self);
         if (leaves || p->closing || urd__load_acq(&p->cause)) {
             urd__unlock(&p->lock);
-            return NULL;
+            return false;
         }
         *rc = rest(p, self);
         idle = *rc == -ETIMEDOUT;
         if (*rc && !idle)
-            return NULL;
+            return false;
     }
 }
 
@@ -140,8 +159,9 @@ static int work(urd_pool *p, urd__task *self)
     int rc = p->options.begin ? p->options.begin(p->options.arg) : 0;
     if (rc)
         return rc;
-    for (urd_pool_job *job; (job = take(p, self, &rc)) != NULL;)
-        work_on(p, job);
+    for (share held; take(p, self, &held, &rc);)
+        while (work_on(p, held, &held))
+            continue;
     if (p->options.end) {
         int ended = p->options.end(p->options.arg);
         rc = rc ? rc : ended;
@@ -178,14 +198,16 @@ static void help(urd_pool *p, urd_pool_job *job, const int *done)
         return;
     urd__lock(&p->lock);
     bool is_worker = place_of(p, urd__task_self()) != NULL;
-    bool held = is_worker && !urd_pool_done(job) && urd__load_acq(&job->next) < job->n;
+    share own = {.job = job};
+    bool held = is_worker && !urd_pool_done(job) && urd__load_acq(&job->next) < job->n &&
+                urd__pool_draw(job, &own.index);
     if (held) {
         urd__pool_hold(job);
         p->running++;
     }
     urd__unlock(&p->lock);
     if (held)
-        work_on(p, job);
+        work_on(p, own, NULL);
 }
 
 static void take_back(urd_pool *p, const urd_pool_job *job, urd__link *woken)

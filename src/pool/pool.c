@@ -40,13 +40,18 @@ static void unlink_exhausted(urd_pool_job *job)
         urd__list_remove(&job->link);
 }
 
+bool urd__pool_draw(urd_pool_job *job, size_t *index)
+{
+    *index = urd__add_ar(&job->next, 1);
+    unlink_exhausted(job);
+    return *index < job->n;
+}
+
 bool urd__pool_next(urd_pool *p, urd_pool_job **job, size_t *index)
 {
     for (urd__link *link; (link = urd__list_first(&p->queue)) != NULL;) {
         *job = urd__container(link, urd_pool_job, link);
-        *index = urd__add_ar(&(*job)->next, 1);
-        unlink_exhausted(*job);
-        if (*index < (*job)->n)
+        if (urd__pool_draw(*job, index))
             return true;
     }
     return false;

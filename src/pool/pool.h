@@ -85,7 +85,8 @@ static inline int urd__pool_call(const urd__task *self, urd_pool_fn *fn, const v
     return rc;
 }
 
-/* Under lock: the next element to hand out.  False: there is none. */
+/* Under lock: the next element to hand out, of this job or of any.  False: there is none. */
+bool urd__pool_draw(urd_pool_job *job, size_t *index);
 bool urd__pool_next(urd_pool *p, urd_pool_job **job, size_t *index);
 
 /* Under lock: an element failed; no more of its job are handed out.  detail NULL: none. */
