@@ -12,6 +12,7 @@
  *     urd__wait_enter()    the cancel point: is the scope cancelled?
  *     lock the object; nothing to wait for? unlock and go
  *     urd__wait_on()       enqueue, unlock, sleep, dequeue if cancelled
+ * A call that mostly finds what it wants makes the task findable only before it waits (chan.c).
  * To wake, under the object's lock:
  *     urd__wait_pop()      claims the first waiter that nobody else has claimed
  *     hand it what it waits for, through its node
@@ -114,17 +115,25 @@ static inline void urd__task_park(urd__task *self)
         urd__task_park_thread(self);
 }
 
-/* 0, or -ECANCELED.  Afterwards a cancel of the task's scope finds the task. */
+/* The cancel point alone: 0, or -ECANCELED. */
+static inline int urd__wait_check(const urd__task *self)
+{
+    return self->scope && urd__scope_cancelled(self->scope) ? -ECANCELED : 0;
+}
+
+/* Does a cancel of the task's scope find the task?  It must, before the task begins a wait. */
+static inline bool urd__wait_is_found(const urd__task *self)
+{
+    return !self->scope || urd__scope_finds_task(self, self->scope);
+}
+
+/* The cancel point, and afterwards a cancel of the task's scope finds the task. */
 static inline int urd__wait_enter(urd__task *self)
 {
-    urd_scope *scope = self->scope;
-    if (!scope)
-        return 0;
-    if (urd__scope_cancelled(scope))
-        return -ECANCELED;
-    if (__builtin_expect(!urd__scope_finds_task(self, scope), 0))
-        urd__scope_publish_task(self, scope);
-    return 0;
+    int rc = urd__wait_check(self);
+    if (rc == 0 && __builtin_expect(!urd__wait_is_found(self), 0))
+        urd__scope_publish_task(self, self->scope);
+    return rc;
 }
 
 /*

@@ -180,12 +180,26 @@ __attribute__((noinline)) static int wait_compact(urd_chan *c, void *v, bool sen
     return rc ? rc : waiter.result;
 }
 
+/* Of a task that no cancel of its scope would find.  Most have no need to wait, and leave nothing
+ * behind that they would have to take back as they end. */
+__attribute__((noinline)) static int transfer_unfound(urd_chan *c, void *v, bool send,
+                                                      urd__task *self)
+{
+    int rc = send ? urd_chan_trysend(c, v) : urd_chan_tryrecv(c, v);
+    if (rc != -EAGAIN)
+        return rc;
+    urd__scope_publish_task(self, self->scope);
+    return send ? urd_chan_send(c, v) : urd_chan_recv(c, v);
+}
+
 /* Of the channels that have a walk of their own. */
 __attribute__((noinline)) static int transfer_apart(urd_chan *c, void *v, bool send,
                                                     urd__task *waits)
 {
-    return is_between(c) ? urd__between_transfer(c, send, v, waits != NULL)
-                         : urd__bytes_transfer(c, send, v, waits);
+    if (is_between(c))
+        return urd__between_transfer(c, send, v, waits != NULL);
+    int rc = waits ? urd__wait_enter(waits) : 0;
+    return rc ? rc : urd__bytes_transfer(c, send, v, waits);
 }
 
 /* v is read when sending, written when receiving.  Written once for all four calls, and compiled
@@ -193,11 +207,13 @@ __attribute__((noinline)) static int transfer_apart(urd_chan *c, void *v, bool s
 INLINE int transfer(urd_chan *c, void *v, bool send, bool wait)
 {
     urd__task *self = wait ? urd__task_self() : NULL, *wake = NULL;
-    int rc = wait ? urd__wait_enter(self) : 0;
+    int rc = wait ? urd__wait_check(self) : 0;
     if (rc)
         return rc;
     if (__builtin_expect(c->order >= URD__BYTES, 0))
         return transfer_apart(c, v, send, self);
+    if (wait && __builtin_expect(!urd__wait_is_found(self), 0))
+        return transfer_unfound(c, v, send, self);
     urd__held held = urd__home_lock(&c->lock);
     rc = send ? try_send(c, v, &wake) : try_recv(c, v, &wake);
     if (wait && rc == -EAGAIN) {

@@ -378,6 +378,9 @@ MUTANTS = [
     ("chan", "sync/chan.c", "        c->done++;\n        release_joiners(c, &woken);",
      "        c->done++;", "who joins is not woken by the last that is done"),
 
+    ("chan", "sync/chan.c", "if (wait && __builtin_expect(!urd__wait_is_found(self), 0))",
+     "if (false)", "a cancel does not find who waits"),
+
     ("chan", "sync/bytes.c", "    if (rc && send)\n        urd__bytes_sender_left(c);", "",
      "who is behind a cancelled message waits for ever, although there is room"),
     ("chan", "sync/bytes.c",
