@@ -7,6 +7,10 @@
  *
  * Each row of the picture is a job.  Rows in the middle take a hundred times longer than those at
  * the edge; whichever worker is free takes the next.
+ *
+ * Compiled with -DWITH_RANKS and urdume-mpi there is one more word, for workers on many machines:
+ *
+ *     mpirun -n 8 mandelbrot ranks FILE.png
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,10 +20,16 @@
 
 #include <png.h>
 
+#ifdef WITH_RANKS
+#include <urd_mpi.h>
+#define urd_run urd_mpi_run
+#endif
+
 enum { STEPS_MAX = 255, SIDE_MAX = 32768 };
 
 typedef struct request {
     urd_kind kind;
+    bool ranks; /* of threads, each */
     const char *file;
     int width, height;
 } request;
@@ -53,6 +63,15 @@ static int draw_row(const void *in, void *out)
     return urd_cancelled() ? -ECANCELED : 0;
 }
 
+static int open_pool(urd_pool **p, const request *q)
+{
+#ifdef WITH_RANKS
+    if (q->ranks)
+        return urd_mpi_pool_open(p, q->kind, 0, NULL);
+#endif
+    return urd_pool_open(p, q->kind, 0, NULL);
+}
+
 /* ---- The picture ----------------------------------------------------------------------------- */
 
 static int draw(const request *q, unsigned char *pixels, row *rows)
@@ -60,7 +79,7 @@ static int draw(const request *q, unsigned char *pixels, row *rows)
     for (int y = 0; y < q->height; y++)
         rows[y] = (row){.y = y, .width = q->width, .height = q->height};
     urd_pool *p;
-    int rc = urd_pool_open(&p, q->kind, 0, NULL);
+    int rc = open_pool(&p, q);
     if (rc)
         return rc;
     rc = urd_pool_map_sized(p, draw_row, rows, sizeof *rows, pixels, (size_t)q->width,
@@ -104,17 +123,23 @@ static bool parse_side(const char *text, int *side)
 
 static bool parse(int argc, char **argv, request *q)
 {
-    static const char *const words[] = {"tasks", "threads", "processes"};
-    static const urd_kind kinds[] = {URD_TASK, URD_THREAD, URD_PROCESS};
+    static const char *const words[] = {"tasks", "threads", "processes", "ranks"};
+    static const urd_kind kinds[] = {URD_TASK, URD_THREAD, URD_PROCESS, URD_THREAD};
     *q = (request){.width = 1200, .height = 1000};
     if (argc != 3 && argc != 5)
         return false;
     q->file = argv[2];
     if (argc == 5 && !(parse_side(argv[3], &q->width) && parse_side(argv[4], &q->height)))
         return false;
-    for (int i = 0; i < 3; i++)
+#ifdef WITH_RANKS
+    const int n = 4;
+#else
+    const int n = 3;
+#endif
+    for (int i = 0; i < n; i++)
         if (strcmp(argv[1], words[i]) == 0) {
             q->kind = kinds[i];
+            q->ranks = i == 3;
             return true;
         }
     return false;

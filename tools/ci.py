@@ -292,7 +292,7 @@ def stage_valgrind():
 
 def stage_aarch64():
     done = build("build-aarch64", "--cross-file", "tools/aarch64.ini", "-Dcli=disabled",
-                 "-Dtls=disabled", targets=["suite_unit"])
+                 "-Dtls=disabled", "-Dmpi=disabled", targets=["suite_unit"])
     yield done
     if not done.failed:
         yield from suites("build-aarch64", "unit", patience=3, env={

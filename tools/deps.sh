@@ -50,6 +50,9 @@ clang-tidy            has clang-tidy
 libhttp-parser-dev    compiles cc http_parser.h -lhttp_parser
 curl                  has curl
 wrk                   has wrk
+libopenmpi-dev        has mpicc
+openmpi-bin           has mpirun
+iproute2              has ip
 libpng-dev            compiles cc png.h -lpng
 redis-server          has redis-server
 libhiredis-dev        compiles cc hiredis/hiredis.h -lhiredis

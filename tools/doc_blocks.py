@@ -54,7 +54,7 @@ FRAGMENT_FLAGS = ["-D_GNU_SOURCE", "-Wno-unused-variable", "-Wno-unused-function
 WORD = re.compile(r"\b(?:urd|URD)_(?!_)\w+")
 HEADERS = "".join(f"#include <{name}.h>\n" for name in
                   ("errno", "signal", "stdatomic", "stdio", "stdlib", "string", "sys/resource",
-                   "unistd", "urd", "urd_auth", "urd_tls"))
+                   "unistd", "urd", "urd_auth", "urd_mpi", "urd_tls"))
 
 
 @dataclass

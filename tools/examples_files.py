@@ -10,6 +10,7 @@ and computed anew here.  What was not built is skipped; the last line is N passe
 N skipped.
 """
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -162,6 +163,25 @@ def test_mandelbrot():
             code, _, error = run("mandelbrot", *words)
             check(code == 2 and error.startswith("usage: mandelbrot "), words, code, error)
         check(not os.path.exists(path))
+
+
+def test_mandelbrot_by_ranks():
+    ranks = os.path.join(examples_net.DIRECTORY, "mandelbrot_ranks")
+    if not os.path.exists(ranks) or not shutil.which("mpirun"):
+        raise examples_net.Skip("mandelbrot_ranks was not built, or there is no mpirun")
+    with tempfile.TemporaryDirectory() as folder:
+        files = [os.path.join(folder, name) for name in ("ranks.png", "tasks.png")]
+        code, _, error = run("mandelbrot", "tasks", files[1], "90", "70")
+        check(code == 0, code, error)
+        done = subprocess.run(["mpirun", "--oversubscribe", "--allow-run-as-root", "-n", "2", ranks,
+                               "ranks", files[0], "90", "70"], capture_output=True, text=True,
+                              timeout=examples_net.HANG_S, check=False, stdin=subprocess.DEVNULL)
+        check(done.returncode == 0, done.returncode, done.stderr)
+        pictures = []
+        for name in files:
+            with open(name, "rb") as file:
+                pictures.append(decode_png(file.read()))
+        check(pictures[0] == pictures[1], "other pixels")
 
 
 TESTS = {name[len("test_"):]: test for name, test in list(globals().items())

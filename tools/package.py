@@ -51,6 +51,7 @@ int main(void)
     return 0;
 }
 """
+MPI_PROGRAM = PROGRAM.replace("urd.h", "urd_mpi.h").replace("urd_run", "urd_mpi_run")
 BLOCKING_PROGRAM = """#include <stdio.h>
 #include <unistd.h>
 #include <urd.h>
@@ -95,6 +96,12 @@ if(TARGET urdume::tls)
         target_link_libraries(with_${{kind}} urdume::${{kind}})
     endforeach()
 endif()
+if(TARGET urdume::mpi)
+    foreach(kind mpi mpi_static)
+        add_executable(with_${{kind}} mpi.c)
+        target_link_libraries(with_${{kind}} urdume::${{kind}})
+    endforeach()
+endif()
 if(TARGET urdume::blocking)
     add_executable(with_blocking blocking.c)
     target_link_libraries(with_blocking urdume::blocking)
@@ -117,6 +124,8 @@ class Package:
         os.environ["LD_LIBRARY_PATH"] = self.library
         self.main = self.write("main.c", PROGRAM)
         self.tls = self.write("tls.c", TLS_PROGRAM)
+        self.mpi = self.write("mpi.c", MPI_PROGRAM)
+        self.has_mpi = os.path.exists(os.path.join(self.library, "liburdume-mpi.so"))
         self.blocking = self.write("blocking.c", "#define _GNU_SOURCE\n" + BLOCKING_PROGRAM)
         self.has_blocking = os.path.exists(os.path.join(self.library, "liburdume-blocking.so"))
         self.has_tls = os.path.exists(os.path.join(self.library, "liburdume-tls.so"))
@@ -209,6 +218,21 @@ def check_pkg_config_tls(package):
     assert "libssl" not in package.run(["ldd", f"{package.library}/liburdume.so"])
 
 
+def check_pkg_config_mpi(package):
+    """With it comes MPI, and only with it."""
+    if not package.has_mpi:
+        return
+    flags = package.run(["pkg-config", "--cflags", "--libs", "urdume-mpi"]).split()
+    package.run(["gcc", "-std=c11", *STRICT, package.mpi, "-o", "mpi", *flags])
+    package.answers(os.path.join(package.folder, "mpi"))
+    flags = package.run(["pkg-config", "--cflags", "--libs", "--static", "urdume-mpi"]).split()
+    archives = {f"-l{name}": f"{package.library}/lib{name}.a" for name in ("urdume", "urdume-mpi")}
+    package.run(["gcc", "-std=c11", *STRICT, package.mpi, "-o", "mpi_static",
+                 *(archives.get(flag, flag) for flag in flags)])
+    package.answers(os.path.join(package.folder, "mpi_static"))
+    assert "libmpi" not in package.run(["ldd", f"{package.library}/liburdume.so"])
+
+
 def check_pkg_config_blocking(package):
     """Linked, and loaded before the others."""
     if not package.has_blocking:
@@ -227,7 +251,7 @@ def check_cmake(package):
     package.run(["cmake", "-S", ".", "-B", "cmake", f"-DCMAKE_PREFIX_PATH={package.prefix}"])
     package.run(["cmake", "--build", "cmake"])
     for kind in ("urdume", "static") + ("tls", "tls_static") * package.has_tls + \
-            ("blocking",) * package.has_blocking:
+            ("mpi", "mpi_static") * package.has_mpi + ("blocking",) * package.has_blocking:
         package.answers(os.path.join(package.folder, "cmake", f"with_{kind}"))
 
 
@@ -258,6 +282,11 @@ def check_exports_equal_the_map(package):
 def check_exports_equal_the_map_of_tls(package):
     if package.has_tls:
         compare_exports(package, "liburdume-tls.so", "src/urd_tls.map")
+
+
+def check_exports_equal_the_map_of_mpi(package):
+    if package.has_mpi:
+        compare_exports(package, "liburdume-mpi.so", "src/urd_mpi.map")
 
 
 def compare_exports(package, library, path):

@@ -19,7 +19,8 @@ HEAD_LINES = 12  # the name and the licence stand in these
 
 # Includes go from a layer to itself or to one of a lower rank.
 # What uses urd.h alone, as any program does, includes none of them: tls; or base alone: blocking.
-LAYERS = {"tls": 0, "base": 0, "blocking": 1, "core": 1, "sync": 2, "io": 2, "watch": 3, "net": 3,
+LAYERS = {"tls": 0, "mpi": 0,
+          "base": 0, "blocking": 1, "core": 1, "sync": 2, "io": 2, "watch": 3, "net": 3,
           "proc": 4, "par": 4, "pool": 5, "ui": 6, "compare": 7, "advise": 8, "cli": 9}
 COMMAND = ("ui", "compare", "advise", "cli")  # of the command, which is tested as one: test/cli
 
@@ -39,7 +40,7 @@ BANS = [
     (r"\balloca\s*\(", r"", None, "use a fixed array: stacks are small"),
 ]
 # The exported symbols of each library.
-MAPS = ("src/urd.map", "src/urd_tls.map")
+MAPS = ("src/urd.map", "src/urd_tls.map", "src/urd_mpi.map")
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"])
                         + r")\b")
 
@@ -191,7 +192,7 @@ def check_order_labels(tree):
 def check_unit_tests(tree):
     for f in tree.under("src/", ".c"):
         folder, name = f.path.split("/")[1], os.path.basename(f.path)
-        if folder in COMMAND:
+        if folder in COMMAND or folder == "mpi":  # of several ranks: test/cli/mpi.py
             continue
         if f"test/unit/{name}" not in tree.files:
             yield f.path, 1, f"has no unit test: write test/unit/{name}"
@@ -201,7 +202,8 @@ def declared(tree):
     """The functions of the library that its headers declare, with their lines."""
     names = {}
     for f in tree.under("include/urd.h") + tree.under("include/urd/", ".h") + \
-            tree.under("include/urd_auth.h") + tree.under("include/urd_tls.h"):
+            tree.under("include/urd_auth.h") + tree.under("include/urd_tls.h") + \
+            tree.under("include/urd_mpi.h"):
         code = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda m: blank(m[0]), f.code, flags=re.M)
         code = re.sub(r"^URD_(BEGIN|END)_DECLS$", lambda m: blank(m[0]), code, flags=re.M)
         for match in re.finditer(r"^(?!typedef\b|static\b)\w[\w\s*]*?\b(urd_\w+)\s*\(", code, re.M):

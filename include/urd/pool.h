@@ -30,6 +30,26 @@ typedef struct urd_pool_flow urd_pool_flow;
 /* A job of a pool: 0 or a negative errno.  in and out do not overlap. */
 typedef int urd_pool_fn(const void *in, void *out);
 
+/* What a library brings that runs jobs elsewhere, see urd_mpi.h: elements in a row. */
+typedef struct urd_pool_load {
+    urd_pool_fn *fn;
+    const void *in;
+    void *out;
+    size_t in_bytes, out_bytes; /* of one */
+    size_t n;
+    size_t failed;   /* set with an error: which of them, the first */
+    char detail[48]; /* and with it, in words; else "" */
+} urd_pool_load;
+
+typedef struct urd_pool_carrier {
+    int (*knows)(void *arg, urd_pool_fn *fn); /* 0, or why it cannot be carried */
+    /* Called by the workers, each in its own job, in place of load->fn: wait until all n have been
+     * run.  0, or the error of one, and the rest may not have been run. */
+    int (*carry)(void *arg, urd_pool_load *load);
+    int (*close)(void *arg); /* called last by urd_pool_close, which returns the error if it has
+                                none itself; not called where urd_pool_open has failed */
+} urd_pool_carrier;
+
 /* All zero is a good choice. */
 typedef struct urd_pool_options {
     const char *name; /* of its workers in reports; copied; NULL: "pool" */
@@ -48,14 +68,16 @@ typedef struct urd_pool_options {
                                   so long; 0: 10 s */
     const urd_process_options *process; /* how each of its processes starts; copied; if the system
                                            refuses it the pool breaks; NULL: as they are */
-    long reserved[4];                   /* zero */
+    const urd_pool_carrier *carrier;    /* of tasks and threads: who runs the jobs in their place */
+    void *carrier_arg;                  /* of its functions */
+    long reserved[2];                   /* zero */
 } urd_pool_options;
 
 /*
  * Start `workers` of the kind; 0: as many as the runtime has.  o NULL: defaults.  Never blocks.
- * 0; -EINVAL unknown kind, a number out of range, options of a process for another kind, or a
- * `begin` that processes do not know; -ENOMEM;
- * -ENOTSUP processes were configured away; or why no worker could be started.  *p is NULL then.
+ * 0; -EINVAL unknown kind, a number out of range, options of a process or a carrier for the kinds
+ * that have none, or a `begin` that processes do not know; -ENOMEM; -ENOTSUP processes were
+ * configured away; or why no worker could be started.  *p is NULL then.
  */
 int urd_pool_open(urd_pool **p, urd_kind kind, int workers, const urd_pool_options *o) URD_MUST_USE;
 

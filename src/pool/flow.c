@@ -82,7 +82,7 @@ static int check(urd_pool *p, urd_pool_fn *fn, const urd_pool_flow_options *o, s
     if (in > SIZE_MAX / 4 || o->out_bytes > SIZE_MAX / 4 ||
         aligned(in) + aligned(o->out_bytes) > SIZE_MAX / 2 / *entries)
         return -ENOMEM;
-    return p->crew->knows(fn);
+    return urd__pool_knows(p, fn);
 }
 
 /* For processes in shared memory, which is aligned to less: so nothing is copied on the way. */

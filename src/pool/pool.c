@@ -166,7 +166,7 @@ static int check_options(urd_kind kind, int workers, const urd_pool_options *o)
         return -EINVAL;
     if (o->workers_min > (workers ? workers : (int)urd__rt.nworkers))
         return -EINVAL;
-    if (o->process && kind != URD_PROCESS)
+    if ((o->process && kind != URD_PROCESS) || (o->carrier && kind == URD_PROCESS))
         return -EINVAL;
     return kind == URD_PROCESS && !urd__rt.processes ? -ENOTSUP : 0;
 }
@@ -228,6 +228,10 @@ int urd_pool_close(urd_pool *p)
     urd__scope_detach(p->scope, &p->member);
     int rc = urd__load_acq(&p->cause); /* [cause] */
     urd__unread_close(p, rc);
+    if (p->options.carrier) {
+        int closed = p->options.carrier->close(p->options.carrier_arg);
+        rc = rc ? rc : closed;
+    }
     p->crew->close(p);
     urd__os_free(p);
     return rc;
@@ -248,10 +252,12 @@ int urd_pool_open(urd_pool **out, urd_kind kind, int workers, const urd_pool_opt
     if (urd__scope_attach(p->scope, &p->member))
         urd_pool_cancel(p);
     rc = p->crew->open(p);
-    if (rc == 0)
+    if (rc == 0) {
         *out = p;
-    else
-        urd_pool_close(p);
+        return 0;
+    }
+    p->options.carrier = NULL; /* it stays the caller's */
+    urd_pool_close(p);
     return rc;
 }
 
@@ -289,7 +295,7 @@ int urd__pool_give(urd_pool *p, urd_pool_job *job)
     urd__list_init(&woken);
     urd__wait_check_place(urd__task_self(), "a pool's job", job);
     job->pool = p;
-    int known = p->crew->knows(job->fn);
+    int known = urd__pool_knows(p, job->fn);
     if (known)
         return known;
     meet_cancel(p);

@@ -85,6 +85,13 @@ static inline int urd__pool_call(const urd__task *self, urd_pool_fn *fn, const v
     return rc;
 }
 
+/* 0, or why its workers cannot call it. */
+static inline int urd__pool_knows(const urd_pool *p, urd_pool_fn *fn)
+{
+    const urd_pool_carrier *carrier = p->options.carrier;
+    return carrier ? carrier->knows(p->options.carrier_arg, fn) : p->crew->knows(fn);
+}
+
 /* Under lock: the next element to hand out, of this job or of any.  False: there is none. */
 bool urd__pool_draw(urd_pool_job *job, size_t *index);
 bool urd__pool_next(urd_pool *p, urd_pool_job **job, size_t *index);

@@ -293,3 +293,101 @@ TEST(a_job_that_leaves_something_behind_aborts)
     misuse = give_2;
     CHECK_ABORTS(run_misuse, "a job of the pool returned 2; it returns 0 or a negative errno");
 }
+
+/* ---- Carriers -------------------------------------------------------------------------------- */
+
+typedef struct cart {
+    long loads, elements, most, closed; /* atomic; most: at once, by whoever was last to see it */
+    long fails_at;                      /* the argument that does; -1: none */
+} cart;
+
+static int carry_here(void *arg, urd_pool_load *load)
+{
+    cart *c = arg;
+    const long *in = load->in;
+    long *out = load->out;
+    urd__add_ar(&c->loads, 1);
+    urd__add_ar(&c->elements, (long)load->n);
+    if ((long)load->n > urd__load_acq(&c->most))
+        urd__store_rel(&c->most, (long)load->n);
+    for (size_t i = 0; i < load->n; i++) {
+        if (in[i] == c->fails_at) {
+            load->failed = i;
+            load->detail[0] = 'x';
+            return -EDOM;
+        }
+        int rc = load->fn(&in[i], &out[i]);
+        if (rc)
+            return rc;
+    }
+    return urd_cancelled() ? -ECANCELED : 0;
+}
+
+static int carries_square(void *arg, urd_pool_fn *fn)
+{
+    (void)arg;
+    return fn == square ? 0 : -EINVAL;
+}
+
+static int count_close(void *arg)
+{
+    cart *c = arg;
+    c->closed++;
+    return c->fails_at < 0 ? 0 : -EBADF;
+}
+
+static const urd_pool_carrier carrier = {carries_square, carry_here, count_close};
+
+static int carried(void *arg)
+{
+    (void)arg;
+    static long in[MANY], out[MANY];
+    for (long i = 0; i < MANY; i++)
+        in[i] = i;
+    for (int k = 0; k < 2; k++) {
+        cart c = {.fails_at = -1};
+        urd_pool *p =
+            open_pool(kinds[k], &(urd_pool_options){.carrier = &carrier, .carrier_arg = &c});
+        CHECK_EQ(urd_pool_map(p, square, in, out, MANY), 0);
+        for (long i = 0; i < MANY; i++)
+            CHECK_EQ(out[i], i * i);
+        CHECK_EQ(c.elements, MANY);
+        CHECK(c.loads < MANY);     /* they take no time, so many go at once */
+        CHECK(c.most <= MANY / 2); /* and leave the other its share */
+        CHECK_EQ(urd_pool_map(p, do_nothing, in, out, 1), -EINVAL);
+        CHECK_EQ(c.closed, 0);
+        CHECK_EQ(urd_pool_close(p), 0);
+        CHECK_EQ(c.closed, 1);
+    }
+    return 0;
+}
+
+TEST(a_carrier_runs_the_jobs_in_place_of_the_workers)
+{
+    run_all(carried);
+}
+
+static int carried_and_failed(void *arg)
+{
+    (void)arg;
+    static long in[MANY], out[MANY];
+    for (long i = 0; i < MANY; i++)
+        in[i] = i;
+    cart c = {.fails_at = 1234};
+    urd_pool_options o = {.carrier = &carrier, .carrier_arg = &c};
+    urd_pool *p = open_pool(URD_TASK, &o);
+    urd_pool_job j;
+    CHECK_EQ(urd_pool_map(p, square, in, out, MANY), -EDOM);
+    CHECK(c.elements < MANY);
+    CHECK_EQ(urd_pool_submit(&j, p, square, &in[1234], sizeof(long), out, sizeof(long)), 0);
+    CHECK_EQ(urd_pool_wait(&j), -EDOM);
+    CHECK_STR(urd_pool_detail(&j), "x");
+    CHECK_EQ(urd_pool_close(p), -EBADF);
+    CHECK_EQ(urd_pool_open(&p, URD_PROCESS, 1, &o), -EINVAL);
+    return 0;
+}
+
+TEST(the_error_of_a_carrier_is_that_of_the_element)
+{
+    run_all(carried_and_failed);
+}
