@@ -4,9 +4,9 @@
  * SPDX-License-Identifier: MIT
  *
  * Each worker has a timer of the kernel kill it some 50 us to 3 ms after its start, wherever it is
- * then: inside a job, the shared allocator, a mutex, semaphore or channel between processes, or the
- * pool's ring.  Its jobs do nothing but go in and out of these.  It is replaced, URD_STRESS_KILLS
- * (150) times; and who replaces it first looks whether what the dead left is whole.
+ * then: inside a job, the shared allocator, a lock or channel between processes, or the pool's
+ * ring.  Its jobs do nothing but go in and out of these.  It is replaced, URD_STRESS_KILLS (150)
+ * times; and who replaces it first looks whether what the dead left is whole.
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,7 +19,7 @@
 #include "test.h"
 #include "unit/forks.h"
 
-enum { WORKERS = 3, JOBS = 400, BYTES_MAX = 600, SLOTS = 5 };
+enum { WORKERS = 3, JOBS = 400, BYTES_MAX = 600, SLOTS = 5, PARTIES = 2 };
 static const long PERMITS = 1000000000; /* each death may take one along */
 
 typedef struct item {
@@ -33,6 +33,10 @@ typedef struct common {
     long a, b;    /* under mutex: equal when it is free, but after a death */
     long workers; /* atomic: that were started */
     urd_sem sem;
+    urd_cond cond;
+    urd_barrier barrier;
+    urd_event event;
+    urd_latch latch;
     urd_chan chan;
     item ring[SLOTS];
 } common;
@@ -90,15 +94,21 @@ static int in_the_allocator(uint64_t seed)
     return whole ? 0 : -EFAULT;
 }
 
+/* What was half done is mended. */
+static int locked(int rc)
+{
+    if (rc != -EOWNERDEAD)
+        return rc;
+    shared->b = shared->a;
+    urd_mutex_repair(&shared->mutex);
+    return 0;
+}
+
 static int in_the_mutex(void)
 {
-    int rc = urd_mutex_lock(&shared->mutex);
-    if (rc == -EOWNERDEAD) {
-        shared->b = shared->a;
-        urd_mutex_repair(&shared->mutex);
-    } else if (rc) {
+    int rc = locked(urd_mutex_lock(&shared->mutex));
+    if (rc)
         return rc;
-    }
     bool equal = shared->a == shared->b;
     shared->a++;
     shared->b++;
@@ -127,9 +137,85 @@ static int in_the_semaphore(void)
     return rc;
 }
 
+/* Nobody else may be left, so a wait takes a moment at most, and of one it may be said so. */
+static int for_a_moment(urd_fn *wait)
+{
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_scope_deadline(&s, urd_now() + 50 * URD_US);
+    int rc = wait(NULL), joined = urd_scope_join(&s);
+    return joined == 0 || joined == -ETIMEDOUT ? rc : joined;
+}
+
+static int wait_for_signal(void *unused)
+{
+    (void)unused;
+    return urd_cond_wait(&shared->cond, &shared->mutex);
+}
+
+static int in_the_condition(bool waits)
+{
+    int rc = locked(urd_mutex_lock(&shared->mutex));
+    if (rc)
+        return rc;
+    if (waits)
+        rc = locked(for_a_moment(wait_for_signal));
+    bool equal = shared->a == shared->b;
+    shared->a++;
+    shared->b++;
+    if (!waits)
+        urd_cond_signal(&shared->cond, 1);
+    urd_mutex_unlock(&shared->mutex);
+    return (rc && rc != -ECANCELED) || !equal ? -EILSEQ : 0;
+}
+
+static int wait_for_others(void *unused)
+{
+    (void)unused;
+    return urd_barrier_wait(&shared->barrier);
+}
+
+/* After a death whoever is told begins anew, which sends others away. */
+static int in_the_barrier(void)
+{
+    int rc = for_a_moment(wait_for_others);
+    if (rc == -EOWNERDEAD)
+        urd_barrier_reset(&shared->barrier);
+    return rc >= 0 || rc == -EOWNERDEAD || rc == -EPIPE || rc == -ECANCELED ? 0 : rc;
+}
+
+static int wait_for_event(void *unused)
+{
+    (void)unused;
+    return urd_event_wait(&shared->event);
+}
+
+static int wait_for_latch(void *unused)
+{
+    (void)unused;
+    return urd_latch_wait(&shared->latch);
+}
+
+static int in_event_and_latch(bool waits)
+{
+    int rc = waits ? for_a_moment(wait_for_event) : 0;
+    urd_event_clear(&shared->event);
+    urd_latch_add(&shared->latch, 1);
+    urd_event_set(&shared->event);
+    urd_latch_done(&shared->latch);
+    if (rc == 0 && waits)
+        rc = for_a_moment(wait_for_latch);
+    return rc == -ECANCELED ? 0 : rc;
+}
+
 /* Of what processes share, whoever died in it. */
 static bool is_whole(common *c)
 {
+    long asleep = urd__load_acq(&c->cond.waiting);
+    int meet = urd_barrier_waiting(&c->barrier);
+    if (meet < 0 || meet >= PARTIES || asleep < 0 || asleep > urd__load_acq(&c->workers) ||
+        urd_latch_count(&c->latch) > urd__load_acq(&c->workers))
+        return false;
     long free = urd_sem_permits(&c->sem), deaths_most = urd__load_acq(&c->workers);
     urd_chan_counts counts;
     urd_chan_stats(&c->chan, &counts);
@@ -163,6 +249,12 @@ static int answer(const void *question, void *reply)
         rc = in_the_semaphore();
     if (rc == 0)
         rc = in_the_channel(q->seed);
+    if (rc == 0)
+        rc = in_the_condition(q->seed % 16 == 0);
+    if (rc == 0)
+        rc = in_event_and_latch(q->seed % 16 == 1);
+    if (rc == 0 && q->seed % 16 == 2)
+        rc = in_the_barrier();
     r->seed = q->seed + 1;
     fill(r->bytes, n, r->seed);
     return rc;
@@ -195,6 +287,7 @@ static common *new_common(void)
     common *c = urd_shared_alloc(sizeof *c);
     CHECK(c != NULL);
     urd_sem_init(&c->sem, PERMITS, 0);
+    urd_barrier_init(&c->barrier, PARTIES);
     urd_chan_init(&c->chan, sizeof(item), c->ring, SLOTS);
     return c;
 }
