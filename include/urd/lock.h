@@ -70,6 +70,12 @@ void urd_rmutex_unlock(urd_rmutex *r);              /* aborts if not held by the
  * most, also when others stand in line; a writer for the readers that were in before it, and for
  * other writers as for a urd_mutex.  So a reader must not lock again for reading, as a writer may
  * have come between.  Cancelled while it waits, the caller does not hold the lock.
+ *
+ * In memory from urd_shared_alloc() it is between processes, with the same calls.  If a process is
+ * killed that reads, nobody waits for it.  If one is killed that writes, or waits to, whoever locks
+ * next, to read or to write, holds the lock and gets -EOWNERDEAD: and so does everybody until one
+ * who writes calls urd_rwlock_repair(), or gives the lock up with urd_rwlock_poison().  Writers
+ * keep no order; 32 processes may read at a time, and more wait.
  */
 typedef struct urd_rwlock {
     uintptr_t state;          /* atomic: readers, and bits of rwlock.c */
@@ -78,14 +84,21 @@ typedef struct urd_rwlock {
     struct urd__link readers; /* who waits to read */
     struct urd__link writer;  /* the holder of `writers`, if it waits */
     long reserved[1];
+    uint64_t between[33]; /* between processes: see shares.c */
 } urd_rwlock;
 
+/* Between processes the next four also return -EOWNERDEAD, and the caller holds the lock; or
+ * -ENOTRECOVERABLE: poisoned, and not held. */
 int urd_rwlock_rdlock(urd_rwlock *l) URD_MUST_USE;    /* 0, -ECANCELED */
 int urd_rwlock_tryrdlock(urd_rwlock *l) URD_MUST_USE; /* 0, -EAGAIN */
-void urd_rwlock_rdunlock(urd_rwlock *l);              /* by who locked it; aborts if nobody reads */
 int urd_rwlock_wrlock(urd_rwlock *l) URD_MUST_USE;    /* 0, -ECANCELED */
 int urd_rwlock_trywrlock(urd_rwlock *l) URD_MUST_USE; /* 0, -EAGAIN */
+void urd_rwlock_rdunlock(urd_rwlock *l);              /* by who locked it; aborts if nobody reads */
 void urd_rwlock_wrunlock(urd_rwlock *l);              /* aborts if not held by the caller */
+
+/* As for a mutex; by who holds it for writing, or aborts. */
+void urd_rwlock_repair(urd_rwlock *l);
+void urd_rwlock_poison(urd_rwlock *l);
 
 /*
  * A condition: wait, with a mutex given back meanwhile, until somebody says to look again.  All who

@@ -214,6 +214,20 @@ void urd__robust_unlock(urd_mutex *m, const urd__mutex_use *use)
     give_back(&m->lock, now);
 }
 
+bool urd__robust_left(const urd_mutex *m)
+{
+    unsigned number = number_of(urd__load_acq(&m->lock)); /* [robust] */
+    return number && !urd__peer_lives(number);
+}
+
+int urd__robust_look(const urd_mutex *m)
+{
+    unsigned word = (unsigned)urd__load_acq(&m->lock); /* [robust] */
+    if ((word & POISONED) == POISONED)
+        return -ENOTRECOVERABLE;
+    return word & BROKEN ? -EOWNERDEAD : 0;
+}
+
 /* ---- A word alone ---------------------------------------------------------------------------- */
 
 static int gripped(int *lock, int rc)

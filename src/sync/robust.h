@@ -19,6 +19,12 @@ int urd__robust_lock_always(urd_mutex *m, urd__task *self);
 
 void urd__robust_unlock(urd_mutex *m, const urd__mutex_use *use);
 
+/* Is it held by one who has died, or poisoned? */
+bool urd__robust_left(const urd_mutex *m);
+
+/* What is known of what it guards: 0; -EOWNERDEAD: it may be broken; -ENOTRECOVERABLE: poisoned. */
+int urd__robust_look(const urd_mutex *m);
+
 /*
  * The same with a word alone; all-zero: free.  What it guards is whole at every instruction, so who
  * takes it from the dead is not told.  It is held by the process: any of its jobs may give it back.

@@ -21,6 +21,8 @@
  * otherwise it sees WRITER and R2 waits for W3.  R2 looks again, since the writer may have been
  * cancelled and another have come, for whom other readers are in the way.
  *
+ * A lock in memory that processes share is shares.c's, but for who writes: the mutex is the same.
+ *
  * The idea is that of Go's RWMutex (sync/rwmutex.go); there a wait cannot be cancelled.
  * Checked: test/model/rwlock.c.
  */
@@ -30,14 +32,22 @@
 #include "base/check.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "core/peer.h"
 #include "core/scope.h"
 #include "sync/mutex.h"
 #include "sync/rwlock.h"
+#include "sync/shares.h"
 
 static const uintptr_t WRITER = 1, QUEUES = 2, READER = URD__RWLOCK_READER;
 
 static const urd__mutex_use WRITE = {URD__ON_RWLOCK_WRITE, "urd_rwlock_wrlock",
                                      "urd_rwlock_wrunlock"};
+
+/* Is it the caller's, who may have to be told something? */
+static bool is_held(int rc)
+{
+    return rc == 0 || rc == -EOWNERDEAD;
+}
 
 static bool enter(urd_rwlock *l)
 {
@@ -50,16 +60,21 @@ static bool enter(urd_rwlock *l)
 
 int urd_rwlock_tryrdlock(urd_rwlock *l)
 {
-    if (!enter(l))
-        return -EAGAIN;
-    urd__task_locked(urd__task_self(), URD__CALLER);
-    return 0;
+    int rc = urd__is_shared(l) ? urd__shares_tryread(l, &WRITE) : enter(l) ? 0 : -EAGAIN;
+    if (is_held(rc))
+        urd__task_locked(urd__task_self(), URD__CALLER);
+    return rc;
+}
+
+static void check_not_writing(const urd_rwlock *l, const urd__task *self)
+{
+    if (urd__mutex_owner(&l->writers) == self)
+        urd__die("urd_rwlock_rdlock: the caller holds this lock for writing already");
 }
 
 static int queue_to_read(urd_rwlock *l, urd__task *self)
 {
-    if (urd__mutex_owner(&l->writers) == self)
-        urd__die("urd_rwlock_rdlock: the caller holds this lock for writing already");
+    check_not_writing(l, self);
     int rc = urd__wait_enter(self);
     if (rc)
         return rc;
@@ -80,8 +95,14 @@ int urd_rwlock_rdlock(urd_rwlock *l)
     urd__task *self = urd__task_self();
     if (self->scope && urd__scope_cancelled(self->scope))
         return -ECANCELED;
-    int rc = enter(l) ? 0 : queue_to_read(l, self);
-    if (rc == 0)
+    int rc;
+    if (urd__is_shared(l)) {
+        check_not_writing(l, self);
+        rc = urd__shares_read(l, &WRITE);
+    } else {
+        rc = enter(l) ? 0 : queue_to_read(l, self);
+    }
+    if (is_held(rc))
         urd__task_locked(self, URD__CALLER);
     return rc;
 }
@@ -102,8 +123,19 @@ static void wake_writer(urd_rwlock *l)
         urd__task_ready(writer->task);
 }
 
+static void end_reading_shared(urd_rwlock *l)
+{
+    if (!urd__shares_end_read(l))
+        urd__die("urd_rwlock_rdunlock: the lock is not held for reading");
+    urd__task_unlocked(urd__task_self());
+}
+
 void urd_rwlock_rdunlock(urd_rwlock *l)
 {
+    if (urd__is_shared(l)) {
+        end_reading_shared(l);
+        return;
+    }
     uintptr_t before = urd__sub_ar(&l->state, READER); /* R1 [rwlock] */
     if (before < READER)
         urd__die("urd_rwlock_rdunlock: the lock is not held for reading");
@@ -147,10 +179,21 @@ static int wait_for_readers(urd_rwlock *l)
     return rc;
 }
 
+/* With the mutex, or not: what locking it returned. */
+static int write_shared(urd_rwlock *l, int locked, bool waits)
+{
+    int rc = is_held(locked) ? urd__shares_write(l, waits) : 0;
+    if (rc)
+        urd__mutex_unlock_as(&l->writers, &WRITE);
+    return rc ? rc : locked;
+}
+
 int urd_rwlock_wrlock(urd_rwlock *l)
 {
     int rc = urd__mutex_lock_as(&l->writers, &WRITE, l, URD__CALLER);
     uintptr_t none = 0;
+    if (urd__is_shared(l))
+        return write_shared(l, rc, true);
     if (rc || urd__cas_ar(&l->state, &none, WRITER)) /* [rwlock] */
         return rc;
     rc = wait_for_readers(l);
@@ -163,6 +206,8 @@ int urd_rwlock_trywrlock(urd_rwlock *l)
 {
     uintptr_t none = 0;
     int rc = urd__mutex_trylock(&l->writers, URD__CALLER);
+    if (urd__is_shared(l))
+        return write_shared(l, rc, false);
     if (rc)
         return rc;
     if (urd__cas_ar(&l->state, &none, WRITER)) /* [rwlock] */
@@ -174,8 +219,33 @@ int urd_rwlock_trywrlock(urd_rwlock *l)
 void urd_rwlock_wrunlock(urd_rwlock *l)
 {
     uintptr_t alone = WRITER;
-    if (urd__mutex_owner(&l->writers) == urd__task_self() &&
-        !urd__cas_ar(&l->state, &alone, 0)) /* [rwlock] */
+    bool own = urd__mutex_owner(&l->writers) == urd__task_self();
+    if (own && urd__is_shared(l))
+        urd__shares_end_write(l);
+    else if (own && !urd__cas_ar(&l->state, &alone, 0)) /* [rwlock] */
         let_readers_in(l);
     urd__mutex_unlock_as(&l->writers, &WRITE);
+}
+
+/* ---- After a death --------------------------------------------------------------------------- */
+
+static void check_writing(const urd_rwlock *l, const char *call)
+{
+    if (urd__mutex_owner(&l->writers) != urd__task_self())
+        urd__die("%s: the caller does not hold the lock for writing", call);
+}
+
+void urd_rwlock_repair(urd_rwlock *l)
+{
+    check_writing(l, "urd_rwlock_repair");
+    urd_mutex_repair(&l->writers);
+}
+
+void urd_rwlock_poison(urd_rwlock *l)
+{
+    check_writing(l, "urd_rwlock_poison");
+    if (!urd__is_shared(l))
+        urd__die("urd_rwlock_poison: the lock is not in memory that processes share");
+    urd_mutex_poison(&l->writers);
+    urd__shares_end_write(l); /* whoever comes in now is told */
 }

@@ -116,6 +116,7 @@ __attribute__((unused)) static void leave(void *object, size_t size)
 #ifndef MODEL_SHARED
 #include "core/word.h"
 #include "sync/robust.h"
+#include "sync/shares.h"
 
 urd__place urd__place_own;
 
@@ -129,6 +130,45 @@ int urd__robust_trylock(urd_mutex *m)
 {
     (void)m;
     return -ENOTSUP;
+}
+
+int urd__shares_read(urd_rwlock *l, const urd__mutex_use *use)
+{
+    (void)l, (void)use;
+    return -ENOTSUP;
+}
+
+int urd__shares_tryread(urd_rwlock *l, const urd__mutex_use *use)
+{
+    (void)l, (void)use;
+    return -ENOTSUP;
+}
+
+bool urd__shares_end_read(urd_rwlock *l)
+{
+    (void)l;
+    return false;
+}
+
+int urd__shares_write(urd_rwlock *l, bool waits)
+{
+    (void)l, (void)waits;
+    return -ENOTSUP;
+}
+
+void urd__shares_end_write(urd_rwlock *l)
+{
+    (void)l;
+}
+
+void urd_mutex_repair(urd_mutex *m)
+{
+    (void)m;
+}
+
+void urd_mutex_poison(urd_mutex *m)
+{
+    (void)m;
 }
 
 int urd__robust_lock_always(urd_mutex *m, urd__task *self)
