@@ -14,6 +14,8 @@
  * A listener stays ready while descriptors are used up, so whoever just tried again would spin.  A
  * pause ends by time or when one of our connections has ended, whichever comes first.  Rejected: a
  * spare descriptor to accept and close with, which turns away what may be served in a moment.
+ * Connections that were lost before they were accepted are off the queue; but where one such error
+ * follows another without end, it pauses too, since accept that fails at once lets nobody else run.
  */
 #include <errno.h>
 
@@ -24,6 +26,7 @@
 #include "urd.h"
 
 static const urd_time PAUSE = 5 * URD_MS, PAUSE_MAX = URD_SECOND;
+enum { LOST_MAX = 100 };
 
 typedef struct server {
     urd_serve_fn *fn;
@@ -168,14 +171,15 @@ static int accept_all(void *arg)
     const listening *l = arg;
     server *s = l->server;
     urd_time pause = 0;
-    int rc;
+    int rc, lost = 0;
     do {
         rc = urd_accept(l->fd, NULL, NULL);
         if (rc >= 0)
             rc = start(s, rc);
-        if (is_shortage(rc))
+        lost = is_lost(rc) ? lost + 1 : 0;
+        if (is_shortage(rc) || lost > LOST_MAX)
             rc = pause_for(s, rc, &pause);
-        else
+        else if (lost == 0)
             pause = 0;
     } while (rc == 0 || is_lost(rc));
     if (rc != -ECANCELED || urd_cancelled())
