@@ -320,7 +320,7 @@ def header_names(include):
                 text += opened.read()
         return text
 
-    text = read("urd.h") + read("urd/*.h") + read("urd_auth.h") + read("urd_tls.h")
+    text = "".join(map(read, ("urd.h", "urd/*.h", "urd_auth.h", "urd_mpi.h", "urd_tls.h")))
     everything = text + read("urd_compare.h")
     functions = set(re.findall(r"\b(urd_[a-z_]*?[a-z])(?:_at)?\(", re.sub(r"/\*.*?\*/", "", text,
                                                                      flags=re.S)))
@@ -402,7 +402,7 @@ def self_test(options):
             '    puts("a\\e\\e");\n}\n.Ed\n.\\" output\n.Bd -literal\n%s\n.Ed\n')
     with tempfile.TemporaryDirectory() as directory:
         options.include, options.lib = directory, "-lm"
-        for header in ("urd.h", "urd_auth.h", "urd_tls.h"):
+        for header in ("urd.h", "urd_auth.h", "urd_mpi.h", "urd_tls.h"):
             open(os.path.join(directory, header), "w", encoding="utf-8").close()
         failed = total = 0
         for name, text, should in ([("t.md", text, should) for should, text in cases] +

@@ -231,7 +231,7 @@ MUTANTS = [
      "    if (word)\n        urd__unlock(word);\n    urd__list_push_tail(list, &waiter->link);\n"
      "    if (word)\n        ;",
      "the list is changed without its lock"),
-    ("wait", "core/wait.h", "        urd__scope_publish_task(self, scope);\n", "        ;\n",
+    ("wait", "core/wait.h", "        urd__scope_publish_task(self, self->scope);\n", "        ;\n",
      "no cancel finds the task"),
     ("wait", "core/cancel.c",
      "        urd__lock(&inner->lock);\n        wake_owner(inner);",
