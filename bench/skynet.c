@@ -178,8 +178,10 @@ static int measure(void *arg)
                           {.name = "urd_go and join", .run = scopes},
                           {.name = "urd_invoke", .run = invoked},
                           {.run = NULL}};
-    for (bench_case *c = cases; c->run; c++)
+    for (bench_case *c = cases; c->run; c++) {
         c->n = LEAVES;
+        c->fixed = true;
+    }
     bench_run(cases, *(int *)arg);
     return 0;
 }
