@@ -323,9 +323,9 @@ MUTANTS = [
      "    if (urd__list_linked(&waiter->link))\n",
      "the list is changed without its lock"),
     ("cond", "sync/cond.c",
-     "    for (urd__waiter *w; n != 0 && (w = urd__wait_pop(&c->waiters)) != NULL; n--)\n"
+     "    for (urd__waiter *w; n > 0 && (w = urd__wait_pop(&c->waiters)) != NULL; n--)\n"
      "        urd__list_push_tail(&woken, &w->link); /* S1 */\n",
-     "    for (urd__link *link; n != 0 && (link = urd__list_pop(&c->waiters)) != NULL; n--) {\n"
+     "    for (urd__link *link; n > 0 && (link = urd__list_pop(&c->waiters)) != NULL; n--) {\n"
      "        urd__waiter *w = urd__container(link, urd__waiter, link);\n"
      "        if (urd__wait_claim(w->task, w->word))\n"
      "            urd__list_push_tail(&woken, link);\n    }\n",
