@@ -51,8 +51,7 @@ enum {
     IN_ROOM = 4096,
     IN_ROOM_MAX = 32768,
     RETRY_NS = 1000000,
-    IDLE_NS = 1000000000,
-    NOT_YET = -4096 /* no errno: there was no handshake, or no input */
+    NOT_YET = -4096 /* no errno: there was no handshake */
 };
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */
@@ -262,69 +261,23 @@ static int send_while_quiet(urd_tls *t)
     return rc == -ECANCELED ? rc : 0; /* what else is wrong, the read will tell */
 }
 
-/* Room for the next input, twice as much as the last if that was full. */
-static bool make_room(urd_tls *t)
-{
-    urd__tls_bytes *b = &t->in;
-    pthread_mutex_lock(&t->lock);
-    bool full = b->room > 0 && b->end == b->room; /* the last time */
-    size_t room = b->room == 0 ? IN_ROOM : full && b->room < IN_ROOM_MAX ? 2 * b->room : b->room;
-    bool enough = is_empty(b) ? reserve(b, room) : reserve(b, IN_ROOM);
-    pthread_mutex_unlock(&t->lock);
-    return enough;
-}
-
-/* What a connection does not need to wait, and may hold for days. */
-static void slim(urd_tls *t)
-{
-    pthread_mutex_lock(&t->lock);
-    (void)SSL_free_buffers(t->ssl); /* it keeps them where something is in them */
-    if (is_empty(&t->in))
-        let_go(&t->in);
-    pthread_mutex_unlock(&t->lock);
-}
-
-static ssize_t read_in(urd_tls *t)
-{
-    return urd_read(t->fd, t->in.at + t->in.end, t->in.room - t->in.end);
-}
-
-/* NOT_YET: none came for a second. */
-static ssize_t read_a_while(urd_tls *t)
-{
-    urd_scope_open(&t->patience);
-    urd_scope_deadline(&t->patience, urd_now() + IDLE_NS);
-    ssize_t n = read_in(t);
-    int rc = urd_scope_join(&t->patience);
-    return n == -ECANCELED && rc == -ETIMEDOUT ? NOT_YET : n;
-}
-
-/* A task that has waited a second waits on with less memory: to give it back at each wait would
- * cost each message two large blocks of malloc.  A thread costs more than that. */
-static ssize_t read_patiently(urd_tls *t)
-{
-    if (!make_room(t))
-        return -ENOMEM;
-    if (urd_task_id()) {
-        ssize_t n = read_a_while(t);
-        if (n != NOT_YET)
-            return n;
-        slim(t);
-        if (!make_room(t))
-            return -ENOMEM;
-    }
-    return read_in(t);
-}
-
 /* Wait for input.  0; -ECONNABORTED: the end; -errno. */
 static int fill(urd_tls *t)
 {
     int rc = any_output(t) ? send_while_quiet(t) : 0;
     if (rc)
         return rc;
-    ssize_t n = read_patiently(t);
+    urd__tls_bytes *b = &t->in;
     pthread_mutex_lock(&t->lock);
-    t->in.end += n > 0 ? (size_t)n : 0;
+    bool full = b->room > 0 && b->end == b->room; /* the last time */
+    size_t room = b->room == 0 ? IN_ROOM : full && b->room < IN_ROOM_MAX ? 2 * b->room : b->room;
+    bool enough = is_empty(b) ? reserve(b, room) : reserve(b, IN_ROOM);
+    pthread_mutex_unlock(&t->lock);
+    if (!enough)
+        return -ENOMEM;
+    ssize_t n = urd_read(t->fd, b->at + b->end, b->room - b->end);
+    pthread_mutex_lock(&t->lock);
+    b->end += n > 0 ? (size_t)n : 0;
     if (n == 0)
         urd__tls_say(t, t->connected ? "the connection ended, and the other end had not said so"
                                      : "the connection ended during the handshake");

@@ -56,7 +56,6 @@ struct urd_tls {
     urd_mutex reading;        /* whose turn it is: held while waiting for input */
     urd_mutex writing;        /* the same, for output */
     bool dry;                 /* under reading: OpenSSL has nothing more to give */
-    urd_scope patience;       /* under reading; here, for a compact task has none on its stack */
     int broken;               /* under writing: -errno of the descriptor; nothing more is sent */
     urd__tls_bytes sending;   /* under writing */
     pthread_mutex_t lock;     /* guards the rest */
