@@ -72,9 +72,7 @@ static void send_all(carrier *c, const urd__mpi_message *m, bool ask)
     for (int r = 0; r < urd_mpi_ranks(); r++) {
         if (urd__mpi_is_lost(r))
             continue;
-        urd__mpi_message *copy = urd__mpi_make(m->head.what, 0);
-        if (!copy)
-            abort();
+        urd__mpi_message *copy = urd__mpi_must_make(m->head.what, 0);
         copy->head = m->head;
         copy->rank = r;
         c->seats[r].asked = c->seats[r].asked || ask;
@@ -287,9 +285,7 @@ static int ask_all(carrier *c, urd__mpi_message *m)
 static int close_all(void *arg)
 {
     carrier *c = arg;
-    urd__mpi_message *m = urd__mpi_make(URD__MPI_CLOSE, 0);
-    if (!m)
-        abort();
+    urd__mpi_message *m = urd__mpi_must_make(URD__MPI_CLOSE, 0);
     int rc = ask_all(c, m);
     free(c);
     return rc;

@@ -67,6 +67,16 @@ urd__mpi_message *urd__mpi_make(urd__mpi_what what, size_t bytes)
     return m;
 }
 
+urd__mpi_message *urd__mpi_must_make(urd__mpi_what what, size_t bytes)
+{
+    urd__mpi_message *m = urd__mpi_make(what, bytes);
+    if (!m) {
+        fprintf(stderr, "urd: rank %d has no memory for a message of %zu bytes\n", mpi.rank, bytes);
+        abort();
+    }
+    return m;
+}
+
 void urd__mpi_post(urd__mpi_message *m)
 {
     while (urd_chan_trysend(&mpi.out, &m) == -EAGAIN)
@@ -203,9 +213,7 @@ static void posted(urd__mpi_message *m)
         m->head.failed = mpi.any_lost;
         stop(m->head.result);
         for (int r = 1; r < mpi.ranks; r++) {
-            urd__mpi_message *copy = urd__mpi_make(URD__MPI_STOP, 0);
-            if (!copy)
-                abort();
+            urd__mpi_message *copy = urd__mpi_must_make(URD__MPI_STOP, 0);
             copy->head = m->head;
             copy->rank = r;
             urd__mpi_send(copy);
@@ -227,11 +235,7 @@ static bool receive(void)
         return false;
     MPI_Get_count(&status, MPI_BYTE, &size);
     int from = status.MPI_SOURCE;
-    urd__mpi_message *m = urd__mpi_make(URD__MPI_BEAT, (size_t)size - sizeof m->head);
-    if (!m) {
-        fprintf(stderr, "urd: rank %d has no memory for a message of %d bytes\n", mpi.rank, size);
-        abort();
-    }
+    urd__mpi_message *m = urd__mpi_must_make(URD__MPI_BEAT, (size_t)size - sizeof m->head);
     if (MPI_Recv(&m->head, size, MPI_BYTE, from, 0, mpi.comm, MPI_STATUS_IGNORE) != MPI_SUCCESS ||
         mpi.lost[from]) { /* that one is late */
         free(m);
@@ -395,9 +399,7 @@ typedef struct request {
 /* Rank 0's, which also sends the others home. */
 static int run_first(const request *q)
 {
-    urd__mpi_message *m = urd__mpi_make(URD__MPI_STOP, 0);
-    if (!m)
-        abort();
+    urd__mpi_message *m = urd__mpi_must_make(URD__MPI_STOP, 0);
     m->head.result = q->fn(q->arg);
     int rc = m->head.result;
     urd__mpi_post(m);

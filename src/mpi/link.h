@@ -68,6 +68,9 @@ enum { URD__MPI_BYTES_MAX = 1 << 30, URD__MPI_RANKS_MAX = 4096 };
 /* NULL: there is no memory. */
 urd__mpi_message *urd__mpi_make(urd__mpi_what what, size_t bytes);
 
+/* One without which another rank would wait for ever: if there is no memory, the program ends. */
+urd__mpi_message *urd__mpi_must_make(urd__mpi_what what, size_t bytes);
+
 /* Give it to the link, at any time, by any job but the link.  Does not wait for the other end. */
 void urd__mpi_post(urd__mpi_message *m);
 

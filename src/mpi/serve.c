@@ -49,17 +49,6 @@ static void post_answer(urd__mpi_message *m, const urd__mpi_message *to, int res
     urd__mpi_post(m);
 }
 
-/* There is no way on without: rank 0 would wait for ever. */
-static urd__mpi_message *make(urd__mpi_what what, size_t bytes)
-{
-    urd__mpi_message *m = urd__mpi_make(what, bytes);
-    if (!m) {
-        fprintf(stderr, "urd: rank %d has no memory for an answer\n", urd_mpi_rank());
-        abort();
-    }
-    return m;
-}
-
 /* ---- A load ---------------------------------------------------------------------------------- */
 
 /* Each element is a job of its own: all workers of the rank take part.  The first that failed. */
@@ -93,7 +82,7 @@ static int run_load(void *arg)
 {
     const load *l = arg;
     const urd__mpi_head *h = &l->job->head;
-    urd__mpi_message *done = make(URD__MPI_DONE, h->n * h->out_bytes);
+    urd__mpi_message *done = urd__mpi_must_make(URD__MPI_DONE, h->n * h->out_bytes);
     urd_pool_job *jobs = calloc(h->n, sizeof *jobs);
     int rc = jobs ? run_all(jobs, l->seat, l->job, done) : -ENOMEM;
     if (rc) {
@@ -155,7 +144,7 @@ static void read_inbox(urd_scope *s, seat *t)
             load l = {.seat = t, .job = m};
             if (urd_go_copy(s, run_load, &l, sizeof l) == 0)
                 continue;
-            post_answer(make(URD__MPI_DONE, 0), m, -ENOMEM);
+            post_answer(urd__mpi_must_make(URD__MPI_DONE, 0), m, -ENOMEM);
         }
         if (what == URD__MPI_CANCEL && t->room)
             urd_scope_cancel(t->room, 0);
@@ -176,14 +165,14 @@ static int keep(void *arg)
         urd__mpi_await(&t->opened);
     else
         t->result = -ENOMEM;
-    urd__mpi_message *m = make(URD__MPI_OPENED, 0);
+    urd__mpi_message *m = urd__mpi_must_make(URD__MPI_OPENED, 0);
     m->head.n = (uint64_t)(t->open->head.workers ? t->open->head.workers : workers_usual);
     post_answer(m, t->open, t->result);
     read_inbox(&s, t);
     urd_event_set(&t->closing);
     int rc = urd_scope_join(&s);
     (void)rc; /* it has said so by t->result */
-    post_answer(make(URD__MPI_CLOSED, 0), t->open, t->pool ? t->result : 0);
+    post_answer(urd__mpi_must_make(URD__MPI_CLOSED, 0), t->open, t->pool ? t->result : 0);
     urd_chan_fini(&t->inbox);
     free(t->open);
     free(t);
@@ -220,6 +209,9 @@ void urd__mpi_serve(urd_scope *s, urd__mpi_message *m)
     if (t && m->head.what == URD__MPI_CLOSE)
         *at = t->next; /* from here on it is its keeper's */
     /* Rank 0 gives no more than the inbox holds. */
-    if (!t || urd_chan_trysend(&t->inbox, &m) != 0)
+    if (!t || urd_chan_trysend(&t->inbox, &m) != 0) {
+        fprintf(stderr, "urd: rank %d was given a job that no pool of its own takes\n",
+                urd_mpi_rank());
         abort();
+    }
 }

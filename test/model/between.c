@@ -7,7 +7,7 @@
  * notes its death.  What was sent is received once, in order, or lies in the ring; who would wait
  * for the dead is told.  All are sampled.
  */
-#include "model_death.h"
+#include "model_zygote.h"
 
 #undef urd__cas_ar
 #define urd__cas_ar(p, expected, v) (step(), MODEL_CAS("cas_ar", p, expected, v, EXPLORE_AR))
@@ -128,25 +128,10 @@ static void receive_in_order(void)
 
 /* ---- Deaths ---------------------------------------------------------------------------------- */
 
-/* It is doomed from now on. */
-static void maybe_die_in(void (*what)(void))
+static void maybe_die_from_now_in(void (*what)(void))
 {
-    bool died = setjmp(end_of[explore_self()]) != 0;
-    doomed[explore_self()] = !died;
-    if (!died)
-        what();
-    doomed[explore_self()] = false;
-    urd__store_rel(&dead, died ? explore_self() + 1 : -1);
-    explore_futex_wake(&dead, 1);
-}
-
-static void zygote(void)
-{
-    int which;
-    while ((which = urd__load_acq(&dead)) == 0)
-        explore_futex_wait(&dead, 0);
-    if (which > 0)
-        urd__peers_end((uint32_t)which);
+    doomed[explore_self()] = true;
+    maybe_die_in(what);
 }
 
 static void send_1(void)
@@ -157,7 +142,7 @@ static void send_1(void)
 static void send_0_and_maybe_1(void)
 {
     send_value(0);
-    maybe_die_in(send_1);
+    maybe_die_from_now_in(send_1);
 }
 
 static void receive_until_told(void)
@@ -183,7 +168,7 @@ static void receive_one_more(void)
 static void receive_and_maybe_another(void)
 {
     receive_one();
-    maybe_die_in(receive_one_more);
+    maybe_die_from_now_in(receive_one_more);
 }
 
 static void send_until_told(void)
@@ -198,7 +183,7 @@ static void send_until_told(void)
 
 static void maybe_send_0(void)
 {
-    maybe_die_in(send_own);
+    maybe_die_from_now_in(send_own);
 }
 
 /* Until the value of who lives is there. */
@@ -224,7 +209,7 @@ static void close_now(void)
 
 static void close_and_maybe_die(void)
 {
-    maybe_die_in(close_it);
+    maybe_die_from_now_in(close_it);
 }
 
 static void send_two_and_join(void)

@@ -6,7 +6,7 @@
  * Each thread is a process.  A doomed one may end before any of its read-modify-writes, and as it
  * sleeps or wakes others; the zygote then notes its death.
  */
-#include "model_death.h"
+#include "model_zygote.h"
 
 #undef urd__add_ar
 #define urd__add_ar(p, v) (step(), MODEL_RMW("add_ar", p, v, EXPLORE_ADD, EXPLORE_AR))
@@ -109,26 +109,6 @@ static void setup_cancelled(void)
     setup();
     may_be_cancelled[0] = true;
     watched = &common.barrier.lock;
-}
-
-static void maybe_die_in(void (*what)(void))
-{
-    bool died = setjmp(end_of[explore_self()]) != 0;
-    if (!died)
-        what();
-    doomed[explore_self()] = false;
-    urd__store_rel(&dead, died ? explore_self() + 1 : -1);
-    explore_futex_wake(&dead, 1);
-}
-
-/* Who did not die has left. */
-static void zygote(void)
-{
-    int which;
-    while ((which = urd__load_acq(&dead)) == 0)
-        explore_futex_wait(&dead, 0);
-    if (which > 0)
-        urd__peers_end((uint32_t)which);
 }
 
 /* ---- Conditions ------------------------------------------------------------------------------ */

@@ -6,7 +6,7 @@
  * Each thread is a process.  A doomed one may end before any of its atomic steps; the zygote then
  * notes its death.  Whoever lives must get the mutex, and be told if what it guards is half done.
  */
-#include "model_death.h"
+#include "model_zygote.h"
 
 #undef urd__cas_ar
 #define urd__cas_ar(p, expected, v) (step(), MODEL_CAS("cas_ar", p, expected, v, EXPLORE_AR))
@@ -22,7 +22,6 @@ static urd_mutex mutex;
 static int half_done; /* plain, under mutex */
 static int held, told, cancelled, refused;
 static bool repairs;
-/* `dead` is the number of the thread that died, -1: none will */
 
 urd__task *urd__mutex_owner(const urd_mutex *m)
 {
@@ -99,21 +98,7 @@ static void lock_twice(void)
 
 static void lock_and_maybe_die(void)
 {
-    bool died = setjmp(end_of[explore_self()]) != 0;
-    if (!died)
-        lock_and_unlock();
-    doomed[explore_self()] = false;
-    urd__store_rel(&dead, died ? explore_self() + 1 : -1);
-    explore_futex_wake(&dead, 1);
-}
-
-static void zygote(void)
-{
-    int which;
-    while ((which = urd__load_acq(&dead)) == 0)
-        explore_futex_wait(&dead, 0);
-    if (which > 0)
-        urd__peers_end((uint32_t)which);
+    maybe_die_in(lock_and_unlock);
 }
 
 static void all_held(void)

@@ -6,7 +6,7 @@
  * Each thread is a process.  A doomed one may end before each of its read-modify-writes, as it
  * sleeps, and while it holds the lock; the zygote then notes its death.
  */
-#include "model_death.h"
+#include "model_zygote.h"
 
 #undef urd__cas_ar
 #define urd__cas_ar(p, expected, v) (step(), MODEL_CAS("cas_ar", p, expected, v, EXPLORE_AR))
@@ -109,16 +109,6 @@ static void write_once(void)
     urd__robust_unlock(&lock.writers, &use);
 }
 
-static void maybe_die_in(void (*what)(void))
-{
-    bool died = setjmp(end_of[explore_self()]) != 0;
-    if (!died)
-        what();
-    doomed[explore_self()] = false;
-    urd__store_rel(&dead, died ? explore_self() + 1 : -1);
-    explore_futex_wake(&dead, 1);
-}
-
 static void read_and_maybe_die(void)
 {
     maybe_die_in(read_once);
@@ -127,15 +117,6 @@ static void read_and_maybe_die(void)
 static void write_and_maybe_die(void)
 {
     maybe_die_in(write_once);
-}
-
-static void zygote(void)
-{
-    int which;
-    while ((which = urd__load_acq(&dead)) == 0)
-        explore_futex_wait(&dead, 0);
-    if (which > 0)
-        urd__peers_end((uint32_t)which);
 }
 
 /* Whose share it is. */
