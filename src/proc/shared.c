@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * One shared anonymous mapping, made before any process is forked.  It begins with `struct heap`;
+ * One shared anonymous mapping, made before any process is forked.  It begins with a `urd__heap`;
  * then come blocks: a header of 16 bytes and the payload.  Sizes are in classes, four to a
  * doubling, so at most a fifth of a block is unused (a third of the smallest).  A class has a stack
  * of free blocks; what was never used lies above `used`.
@@ -38,49 +38,19 @@
 #include "base/check.h"
 #include "base/os.h"
 #include "base/os_proc.h"
+#include "proc/heap.h"
 #include "urd.h"
 
-enum {
-    UNIT = 16,                  /* blocks are multiples of it, and so aligned */
-    CLASSES = 144,              /* up to 1 TiB */
-    INDEX_BITS = 36,            /* in units: 1 TiB */
-    GIVE_BACK_BYTES = 64 * 1024 /* freed payloads from here on go back to the kernel */
-};
+enum { GIVE_BACK_BYTES = 64 * 1024 /* freed payloads from here on go back to the kernel */ };
 
-static const uint64_t INDEX_MASK = (UINT64_C(1) << INDEX_BITS) - 1;
+static const uint64_t INDEX_MASK = (UINT64_C(1) << URD__INDEX_BITS) - 1;
 static const size_t HEAP_BYTES_MAX = (size_t)1 << 40;
 static const size_t HEAP_BYTES_MIN = (size_t)64 * 1024;
-
-/* States of a block, mixed with its place, so that a copy of a header elsewhere is no block. */
-enum { LIVE = 0x75726421, FREE = 0x75726466, FREE_ZERO = 0x7572647a };
-
-struct block {
-    uint32_t state; /* atomic; LIVE, FREE, or FREE_ZERO: the payload is known to be zero */
-    uint32_t class; /* set as the block is cut; the owner's */
-    uint64_t next;  /* atomic; index of the next free block, 0: none */
-};
-_Static_assert(sizeof(struct block) == UNIT, "payloads are aligned to a unit");
-
-struct heap {
-    size_t bytes;             /* set once */
-    uint64_t used;            /* atomic; offset of the first byte never used */
-    int discard;              /* atomic; UNKNOWN until a large block is freed, then never changed */
-    uint64_t stacks[CLASSES]; /* atomic; tag << INDEX_BITS | index of the top, 0: empty */
-};
 
 /* Does giving pages back work here?  qemu-user says that it does, and does nothing. */
 enum { DISCARD_UNKNOWN, DISCARD_WORKS, DISCARD_FAILS };
 
-static struct heap *heap; /* set by map before any other thread or process; NULL: none */
-
-static size_t class_bytes(uint32_t class)
-{
-    /* 32, 48, 64, then 5/4, 6/4, 7/4 and 8/4 of every power of two */
-    if (class < 2)
-        return 32 + 16 * (size_t) class;
-    uint32_t step = class - 2;
-    return (size_t)(4 + step % 4) << (4 + step / 4);
-}
+static urd__heap *heap; /* set by map before any other thread or process; NULL: none */
 
 /* The smallest class that holds `bytes`, which is at most HEAP_BYTES_MAX. */
 static uint32_t class_above(size_t bytes)
@@ -96,30 +66,30 @@ static uint32_t class_above(size_t bytes)
 static uint32_t class_below(size_t bytes)
 {
     uint32_t class = class_above(bytes);
-    return class_bytes(class) > bytes ? class - 1 : class;
+    return urd__class_bytes(class) > bytes ? class - 1 : class;
 }
 
-static uint64_t index_of(const struct block *b)
+static uint64_t index_of(const urd__block *b)
 {
-    return (uint64_t)((const char *)b - (const char *)heap) / UNIT;
+    return (uint64_t)((const char *)b - (const char *)heap) / URD__UNIT;
 }
 
-static struct block *block_at(uint64_t index)
+static urd__block *block_at(uint64_t index)
 {
-    return (struct block *)(void *)((char *)heap + index * UNIT);
+    return (urd__block *)(void *)((char *)heap + index * URD__UNIT);
 }
 
-static uint32_t state_word(const struct block *b, uint32_t state)
+static uint32_t state_word(const urd__block *b, uint32_t state)
 {
     return state ^ (uint32_t)index_of(b);
 }
 
 static uint64_t tagged(uint64_t old, uint64_t index)
 {
-    return (((old >> INDEX_BITS) + 1) << INDEX_BITS) | index;
+    return (((old >> URD__INDEX_BITS) + 1) << URD__INDEX_BITS) | index;
 }
 
-static void give(struct block *b)
+static void give(urd__block *b)
 {
     uint64_t *stack = &heap->stacks[b->class];
     uint64_t old = urd__load_acq(stack);
@@ -130,12 +100,12 @@ static void give(struct block *b)
     } while (!urd__cas_ar(stack, &old, top)); /* [free block] pairs with take() */
 }
 
-static struct block *take(uint32_t class)
+static urd__block *take(uint32_t class)
 {
     uint64_t *stack = &heap->stacks[class];
     uint64_t old = urd__load_acq(stack);
     while ((old & INDEX_MASK) != 0) {
-        struct block *b = block_at(old & INDEX_MASK);
+        urd__block *b = block_at(old & INDEX_MASK);
         /* rlx: if b is no longer on top, what is read here is not used, since the swap fails */
         uint64_t next = tagged(old, urd__load_rlx(&b->next));
         if (urd__cas_ar(stack, &old, next)) /* [free block] pairs with give() */
@@ -145,41 +115,42 @@ static struct block *take(uint32_t class)
 }
 
 /* Memory that was never used, hence zero. */
-static struct block *cut_fresh(uint32_t class)
+static urd__block *cut_fresh(uint32_t class)
 {
-    size_t bytes = class_bytes(class);
+    size_t bytes = urd__class_bytes(class);
     uint64_t used = urd__load_acq(&heap->used);
     do {
         if (bytes > heap->bytes - used)
             return NULL;
     } while (!urd__cas_ar(&heap->used, &used, used + bytes));
-    struct block *b = block_at(used / UNIT);
+    urd__block *b = block_at(used / URD__UNIT);
     b->class = class;
-    urd__store_rlx(&b->state, state_word(b, FREE_ZERO)); /* nobody else knows the block yet */
+    /* rlx: nobody else knows the block yet */
+    urd__store_rlx(&b->state, state_word(b, URD__BLOCK_FREE_ZERO));
     return b;
 }
 
 /* Cut what b has above its new class into free blocks.  A rest of 16 bytes is lost. */
-static void give_rest(struct block *b, size_t had)
+static void give_rest(urd__block *b, size_t had)
 {
     uint32_t state = urd__load_rlx(&b->state) ^ (uint32_t)index_of(b); /* the caller's */
-    size_t at = class_bytes(b->class);
-    while (had - at >= class_bytes(0)) {
-        struct block *piece = block_at(index_of(b) + at / UNIT);
+    size_t at = urd__class_bytes(b->class);
+    while (had - at >= urd__class_bytes(0)) {
+        urd__block *piece = block_at(index_of(b) + at / URD__UNIT);
         piece->class = class_below(had - at);
         urd__store_rlx(&piece->state, state_word(piece, state)); /* published by give() */
-        at += class_bytes(piece->class);
+        at += urd__class_bytes(piece->class);
         give(piece);
     }
 }
 
-static struct block *split_larger(uint32_t class)
+static urd__block *split_larger(uint32_t class)
 {
-    for (uint32_t larger = class + 1; larger < CLASSES; larger++) {
-        struct block *b = take(larger);
+    for (uint32_t larger = class + 1; larger < URD__CLASSES; larger++) {
+        urd__block *b = take(larger);
         if (b) {
             b->class = class;
-            give_rest(b, class_bytes(larger));
+            give_rest(b, urd__class_bytes(larger));
             return b;
         }
     }
@@ -190,8 +161,8 @@ void *urd_shared_alloc(size_t size)
 {
     if (!heap || size == 0 || size > heap->bytes)
         return NULL;
-    uint32_t class = class_above(size + sizeof(struct block));
-    struct block *b = take(class);
+    uint32_t class = class_above(size + sizeof(urd__block));
+    urd__block *b = take(class);
     if (!b)
         b = cut_fresh(class);
     if (!b)
@@ -199,9 +170,11 @@ void *urd_shared_alloc(size_t size)
     if (!b)
         return NULL;
     void *payload = b + 1;
-    if (urd__load_rlx(&b->state) != state_word(b, FREE_ZERO)) /* rlx: the block is the caller's */
+    /* rlx: the block is the caller's */
+    if (urd__load_rlx(&b->state) != state_word(b, URD__BLOCK_FREE_ZERO))
         memset(payload, 0, size);
-    urd__store_rel(&b->state, state_word(b, LIVE)); /* [live] pairs with urd_shared_free() */
+    /* [live] pairs with urd_shared_free() */
+    urd__store_rel(&b->state, state_word(b, URD__BLOCK_LIVE));
     return payload;
 }
 
@@ -223,9 +196,9 @@ static bool discard_pages(char *first, char *last)
 }
 
 /* Make a large payload zero by giving it back.  False: it stays as it is. */
-static bool discard(struct block *b)
+static bool discard(urd__block *b)
 {
-    size_t bytes = class_bytes(b->class);
+    size_t bytes = urd__class_bytes(b->class);
     if (bytes < GIVE_BACK_BYTES)
         return false;
     size_t page = urd__os_page_bytes();
@@ -256,19 +229,20 @@ void urd_shared_free(void *p)
 {
     if (!p)
         return;
-    if (!urd__shared_holds(p) || (uintptr_t)p % UNIT != 0)
+    if (!urd__shared_holds(p) || (uintptr_t)p % URD__UNIT != 0)
         urd__die("urd_shared_free: %p was not given by urd_shared_alloc", p);
-    struct block *b = (struct block *)p - 1;
-    uint32_t expected = state_word(b, LIVE);
-    /* [live] pairs with urd_shared_alloc(); one of two that free at once sees FREE */
-    if (!urd__cas_ar(&b->state, &expected, state_word(b, FREE))) {
-        bool again = expected == state_word(b, FREE) || expected == state_word(b, FREE_ZERO);
+    urd__block *b = (urd__block *)p - 1;
+    uint32_t expected = state_word(b, URD__BLOCK_LIVE);
+    /* [live] pairs with urd_shared_alloc(); one of two that free at once sees URD__BLOCK_FREE */
+    if (!urd__cas_ar(&b->state, &expected, state_word(b, URD__BLOCK_FREE))) {
+        bool again = expected == state_word(b, URD__BLOCK_FREE) ||
+                     expected == state_word(b, URD__BLOCK_FREE_ZERO);
         urd__die(again ? "urd_shared_free: %p was freed before"
                        : "urd_shared_free: %p was not given by urd_shared_alloc",
                  p);
     }
     if (discard(b))
-        urd__store_rlx(&b->state, state_word(b, FREE_ZERO)); /* published by give() */
+        urd__store_rlx(&b->state, state_word(b, URD__BLOCK_FREE_ZERO)); /* published by give() */
     give(b);
 }
 
@@ -284,7 +258,7 @@ int urd__shared_map(size_t bytes)
         return rc;
     heap = at;
     heap->bytes = bytes;
-    heap->used = (sizeof *heap + UNIT - 1) / UNIT * UNIT;
+    heap->used = (sizeof *heap + URD__UNIT - 1) / URD__UNIT * URD__UNIT;
     return 0;
 }
 

@@ -57,8 +57,9 @@
 #include "core/word.h"
 #include "sync/robust.h"
 
-enum { PEERS = 4 };
-static const uint64_t AWAITED = 1, ENDED = 2, ONE = 4; /* of `count`; of `done` AWAITED and ONE */
+enum { PEERS = URD__BETWEEN_PEERS };
+/* Of `count`; of `done` AWAITED and ONE. */
+static const uint64_t AWAITED = 1, ENDED = 2, ONE = UINT64_C(1) << URD__BETWEEN_BITS;
 
 /* LOOKS, with rests between: some 2 us, which is less than to sleep and to be woken. */
 #ifdef URD_MODEL
@@ -67,35 +68,17 @@ enum { LOOKS = 0, RESTS = 0 };
 enum { LOOKS = 40, RESTS = 4 };
 #endif
 
-typedef struct side {
-    int lock;              /* atomic, futex: of robust.c */
-    int calls;             /* atomic, futex: times that who waits here was called */
-    uint64_t count;        /* atomic: values that passed, and bits; raised under lock */
-    uint64_t seen;         /* under lock: values that passed the other side, when last looked at */
-    uint32_t peers[PEERS]; /* atomic: processes that held the lock last; set under lock */
-} side;
-
-/* Over all of the channel that is not set once.  The sides are on cache lines of their own. */
-typedef struct between {
-    uint64_t done; /* atomic: values that were said to be, and AWAITED for joins */
-    int joins;     /* atomic, futex: times that joins were called */
-    char apart_from_what_is_set_once[4];
-    side senders;
-    char apart_from_senders[64];
-    side receivers;
-} between;
-
-_Static_assert(offsetof(urd_chan, head) + sizeof(between) <= sizeof(urd_chan),
+_Static_assert(offsetof(urd_chan, head) + sizeof(urd__between) <= sizeof(urd_chan),
                "a channel has room for what it is between processes");
 
-static between *of(urd_chan *c)
+static urd__between *of(urd_chan *c)
 {
     return (void *)&c->head;
 }
 
 void urd__between_init(urd_chan *c)
 {
-    memset(of(c), 0, sizeof(between));
+    memset(of(c), 0, sizeof(urd__between));
     c->order = URD__BETWEEN;
 }
 
@@ -107,7 +90,7 @@ static uint64_t values_in(uint64_t count)
 /* ---- Who is there ---------------------------------------------------------------------------- */
 
 /* Under the lock.  The place of one who left goes first, then of one who died. */
-__attribute__((noinline)) static void come_first_time(side *own, uint32_t self)
+__attribute__((noinline)) static void come_first_time(urd__side *own, uint32_t self)
 {
     int at = (int)(self % PEERS), died = -1;
     for (int i = 0; i < PEERS; i++) {
@@ -122,7 +105,7 @@ __attribute__((noinline)) static void come_first_time(side *own, uint32_t self)
     urd__store_rel(&own->peers[died >= 0 ? died : at], self); /* [peers] */
 }
 
-static void come(side *own)
+static void come(urd__side *own)
 {
     uint32_t self = urd__place_own.self;
     for (int i = 0; i < PEERS; i++)
@@ -131,7 +114,7 @@ static void come(side *own)
     come_first_time(own, self);
 }
 
-static bool is_abandoned(const side *s)
+static bool is_abandoned(const urd__side *s)
 {
     bool died = false;
     for (int i = 0; i < PEERS; i++) {
@@ -145,7 +128,7 @@ static bool is_abandoned(const side *s)
 
 void urd__between_repair(urd_chan *c)
 {
-    between *b = of(c);
+    urd__between *b = of(c);
     for (int i = 0; i < 2 * PEERS; i++) {
         uint32_t *place = i < PEERS ? &b->senders.peers[i] : &b->receivers.peers[i - PEERS];
         uint32_t peer = urd__load_acq(place); /* [peers] */
@@ -159,7 +142,7 @@ void urd__between_repair(urd_chan *c)
 /* A walk through the channel. */
 typedef struct walk {
     urd_chan *chan;
-    side *own, *other;
+    urd__side *own, *other;
     uint64_t ahead; /* values by which the own side may be before the other */
     uint64_t far;   /* the other side's count, as it was when there was nothing to do */
 } walk;
@@ -217,7 +200,7 @@ static int wait_for_other(walk *w)
     return rc;
 }
 
-static void call(side *s)
+static void call(urd__side *s)
 {
     urd__add_ar(&s->calls, 1); /* P5 [calls] */
     urd__word_wake(&s->calls, INT_MAX);
@@ -266,7 +249,7 @@ static bool try_lock(const walk *w)
 
 int urd__between_transfer(urd_chan *c, bool send, void *v, bool waits)
 {
-    between *b = of(c);
+    urd__between *b = of(c);
     walk w = {.chan = c,
               .own = send ? &b->senders : &b->receivers,
               .other = send ? &b->receivers : &b->senders,
@@ -295,13 +278,13 @@ int urd__between_transfer(urd_chan *c, bool send, void *v, bool waits)
 /* ---- The end, and what is still to be done --------------------------------------------------- */
 
 /* How many values are to be done: what was dropped is. */
-static uint64_t to_be_done(between *b)
+static uint64_t to_be_done(urd__between *b)
 {
     uint64_t received = urd__load_acq(&b->receivers.count);                           /* [pass] */
     return values_in(received & ENDED ? received : urd__load_acq(&b->senders.count)); /* [pass] */
 }
 
-static void call_joins(between *b)
+static void call_joins(urd__between *b)
 {
     urd__add_ar(&b->joins, 1); /* D2 [joins] */
     urd__word_wake(&b->joins, INT_MAX);
@@ -309,7 +292,7 @@ static void call_joins(between *b)
 
 size_t urd__between_close(urd_chan *c, bool drop)
 {
-    between *b = of(c);
+    urd__between *b = of(c);
     size_t dropped = 0;
     uint64_t sent = urd__or_ar(&b->senders.count, ENDED); /* [pass] */
     if (drop) {
@@ -324,7 +307,7 @@ size_t urd__between_close(urd_chan *c, bool drop)
 
 bool urd__between_done(urd_chan *c)
 {
-    between *b = of(c);
+    urd__between *b = of(c);
     uint64_t now = urd__load_acq(&b->done), next; /* [done] */
     do {
         uint64_t due = to_be_done(b);
@@ -342,7 +325,7 @@ bool urd__between_done(urd_chan *c)
 int urd__between_join(urd_chan *c)
 {
     urd__task *self = urd__task_self();
-    between *b = of(c);
+    urd__between *b = of(c);
     int rc = urd__wait_enter(self);
     while (rc == 0) {
         urd__word w = {.word = &b->joins, .deaths = urd__peers_deaths(), .on = c};
@@ -356,7 +339,7 @@ int urd__between_join(urd_chan *c)
 
 void urd__between_stats(urd_chan *c, urd_chan_counts *out)
 {
-    between *b = of(c);
+    urd__between *b = of(c);
     uint64_t received = urd__load_acq(&b->receivers.count); /* [pass] */
     uint64_t sent = urd__load_acq(&b->senders.count);       /* [pass] */
     uint64_t left = values_in(sent) - values_in(received), done = urd__load_acq(&b->done);

@@ -8,6 +8,27 @@
 
 #include "sync/chan.h"
 
+enum { URD__BETWEEN_PEERS = 4, URD__BETWEEN_BITS = 2 /* of a count, below the number */ };
+
+typedef struct urd__side {
+    int lock;       /* atomic, futex: of robust.c */
+    int calls;      /* atomic, futex: times that who waits here was called */
+    uint64_t count; /* atomic: values that passed, and bits; raised under lock */
+    uint64_t seen;  /* under lock: values that passed the other side, when last looked at */
+    /* atomic: processes that held the lock last; set under lock */
+    uint32_t peers[URD__BETWEEN_PEERS];
+} urd__side;
+
+/* Over all of the channel that is not set once.  The sides are on cache lines of their own. */
+typedef struct urd__between {
+    uint64_t done; /* atomic: values that were said to be, and AWAITED for joins */
+    int joins;     /* atomic, futex: times that joins were called */
+    char apart_from_what_is_set_once[4];
+    urd__side senders;
+    char apart_from_senders[64];
+    urd__side receivers;
+} urd__between;
+
 /* Of a channel whose place, size and ring are set. */
 void urd__between_init(urd_chan *c);
 
