@@ -12,6 +12,7 @@
 enum {
     URD__UNIT = 16,      /* blocks are multiples of it, and so aligned */
     URD__CLASSES = 144,  /* up to 1 TiB */
+    URD__CLASS_REST,     /* of a header alone, which nobody gets */
     URD__INDEX_BITS = 36 /* in units: 1 TiB */
 };
 
@@ -43,6 +44,11 @@ static inline size_t urd__class_bytes(uint32_t class)
         return 32 + 16 * (size_t) class;
     uint32_t step = class - 2;
     return (size_t)(4 + step % 4) << (4 + step / 4);
+}
+
+static inline size_t urd__block_bytes(const urd__block *b)
+{
+    return b->class == URD__CLASS_REST ? URD__UNIT : urd__class_bytes(b->class);
 }
 
 #endif

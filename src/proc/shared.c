@@ -10,7 +10,9 @@
  *
  * Any process may be killed between any two instructions, so there is no lock that could stay
  * locked: each step is one compare-and-swap, and between two steps exactly one block belongs to
- * the caller and to no list.  A death leaks that block and breaks nothing.
+ * the caller and to no list.  A death leaks that block and breaks nothing.  Blocks lie end to end,
+ * whoever was killed, so that a test can walk through them (test/unit/whole.h); but where one was
+ * killed that had just raised `used`, all is zero up to the next.
  *
  *     take: T1 head = stack, T2 next = head->next, T3 swap stack from head to next
  *     give: G1 block->next = stack, G2 swap stack from next to block
@@ -26,7 +28,7 @@
  *
  * Rejected: a memfd (a file size limit, ulimit -f, kills the program with SIGXFSZ when it is sized;
  * and it is one more descriptor in every process); robust mutexes (a lock to repair after a death).
- * Checked: test/unit/shared.c, which also kills processes inside the allocator.
+ * Checked: test/unit/shared.c and test/stress/kills.c, which also kill processes inside it.
  */
 #include "proc/shared.h"
 
@@ -130,17 +132,29 @@ static urd__block *cut_fresh(uint32_t class)
     return b;
 }
 
-/* Cut what b has above its new class into free blocks.  A rest of 16 bytes is lost. */
-static void give_rest(urd__block *b, size_t had)
+/* Below the class that b has: the header of a free block, or of a rest of 16 bytes. */
+static urd__block *cut_piece(urd__block *b, size_t at)
 {
+    size_t left = urd__class_bytes(b->class) - at;
     uint32_t state = urd__load_rlx(&b->state) ^ (uint32_t)index_of(b); /* the caller's */
-    size_t at = urd__class_bytes(b->class);
-    while (had - at >= urd__class_bytes(0)) {
+    urd__block *piece = block_at(index_of(b) + at / URD__UNIT);
+    piece->class = left < urd__class_bytes(0) ? URD__CLASS_REST : class_below(left);
+    urd__store_rlx(&piece->state, state_word(piece, state)); /* published by give() */
+    return piece;
+}
+
+/* The block is the caller's.  Before it gets smaller all headers of what it leaves are there. */
+static void shrink(urd__block *b, uint32_t class)
+{
+    size_t first = urd__class_bytes(class), end = urd__class_bytes(b->class);
+    for (size_t at = first; at < end;)
+        at += urd__block_bytes(cut_piece(b, at));
+    urd__store_rel(&b->class, class); /* after the headers, for who looks when this one is killed */
+    for (size_t at = first; at < end;) {
         urd__block *piece = block_at(index_of(b) + at / URD__UNIT);
-        piece->class = class_below(had - at);
-        urd__store_rlx(&piece->state, state_word(piece, state)); /* published by give() */
-        at += urd__class_bytes(piece->class);
-        give(piece);
+        at += urd__block_bytes(piece); /* before others have it */
+        if (piece->class != URD__CLASS_REST)
+            give(piece);
     }
 }
 
@@ -149,8 +163,7 @@ static urd__block *split_larger(uint32_t class)
     for (uint32_t larger = class + 1; larger < URD__CLASSES; larger++) {
         urd__block *b = take(larger);
         if (b) {
-            b->class = class;
-            give_rest(b, urd__class_bytes(larger));
+            shrink(b, class);
             return b;
         }
     }

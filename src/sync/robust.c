@@ -45,7 +45,7 @@
 #include "core/scope.h"
 #include "core/word.h"
 
-enum { WAITS = 1, BROKEN = 2, SHIFT = 2, MARK_SHIFT = 48 };
+enum { WAITS = 1, BROKEN = 2, SHIFT = URD__ROBUST_BITS, MARK_SHIFT = 48 };
 static const unsigned POISONED = ~0U << SHIFT; /* a number that no process has */
 
 /* SPINS looks, with pauses between: some 2 us, a few short sections under the lock. */

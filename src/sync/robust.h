@@ -10,6 +10,8 @@
 
 #include "sync/mutex.h"
 
+enum { URD__ROBUST_BITS = 2 }; /* of the word, below the number of who holds it */
+
 /* 0; -EOWNERDEAD and it is the caller's; -ENOTRECOVERABLE, -ECANCELED, -EAGAIN and it is not. */
 int urd__robust_lock(urd_mutex *m, const urd__mutex_use *use, const void *on);
 int urd__robust_trylock(urd_mutex *m);

@@ -16,13 +16,9 @@
 #include "base/os.h"
 #include "base/os_proc.h"
 #include "test.h"
+#include "whole.h"
 
 enum { MIB = 1024 * 1024 };
-
-static bool is_zero(const unsigned char *p, size_t size)
-{
-    return size == 0 || (p[0] == 0 && memcmp(p, p + 1, size - 1) == 0);
-}
 
 static void map(size_t bytes)
 {
@@ -66,12 +62,12 @@ TEST(blocks_are_aligned_and_zero_also_when_reused)
             unsigned char *p = urd_shared_alloc(size);
             CHECK(p);
             CHECK_EQ((uintptr_t)p % 16, 0);
-            CHECK(is_zero(p, size));
+            CHECK(is_zero_from(p, size));
             memset(p, 0xff, size);
             urd_shared_free(p);
             unsigned char *again = urd_shared_alloc(size);
             CHECK_PTR(again, p);
-            CHECK(is_zero(again, size));
+            CHECK(is_zero_from(again, size));
             memset(again, 0xff, size);
             urd_shared_free(again);
         }
@@ -93,6 +89,14 @@ static void check_and_free(struct held *h, int slot)
     h->p = NULL;
 }
 
+static heap_counts check_whole(void)
+{
+    heap_counts counts;
+    const char *fault = heap_fault(&counts);
+    CHECK_STR(fault, NULL);
+    return counts;
+}
+
 static void use_at_random(int steps)
 {
     enum { SLOTS = 200 };
@@ -107,13 +111,15 @@ static void use_at_random(int steps)
         h->size = 1 + test_random(UINT64_C(1) << test_random(15));
         h->p = urd_shared_alloc(h->size);
         CHECK(h->p);
-        CHECK(is_zero(h->p, h->size));
+        CHECK(is_zero_from(h->p, h->size));
         memset(h->p, slot, h->size);
     }
     for (int slot = 0; slot < SLOTS; slot++) {
         if (held[slot].p)
             check_and_free(&held[slot], slot);
     }
+    heap_counts counts = check_whole();
+    CHECK_EQ(counts.live + counts.lost + counts.cut, 0);
 }
 
 TEST(blocks_never_overlap)
@@ -149,6 +155,7 @@ TEST(what_is_free_in_large_serves_small_when_nothing_fresh_is_left)
     exhaust(1);
     urd_shared_free(large);
     CHECK_GT(exhaust(1), 600000 / 32 - 10);
+    CHECK_EQ(check_whole().lost, 0);
     urd__shared_unmap();
 }
 
@@ -169,7 +176,7 @@ static bool discard_works(void)
     void *page = NULL;
     CHECK_EQ(urd__os_shared_map(&page, 4096), 0);
     memset(page, 1, 1);
-    bool works = urd__os_shared_discard(page, 4096) == 0 && is_zero(page, 1);
+    bool works = urd__os_shared_discard(page, 4096) == 0 && is_zero_from(page, 1);
     urd__os_unmap(page, 4096);
     return works;
 }
@@ -187,7 +194,7 @@ TEST(large_blocks_give_their_pages_back)
     CHECK_GT(shared_resident_kib() - before, 15 * 1024);
     urd_shared_free(p);
     CHECK_LT(shared_resident_kib() - before, 1024);
-    CHECK(is_zero(urd_shared_alloc(16 * MIB), 16 * MIB));
+    CHECK(is_zero_from(urd_shared_alloc(16 * MIB), 16 * MIB));
     urd__shared_unmap();
 }
 
@@ -289,26 +296,177 @@ static void contend(void *arg)
     }
 }
 
+enum { ROUNDS = 30, PROCESSES = 3, HELD = 3 + 1 };
+
+static int rounds_wanted(void)
+{
+    return test_under_slow_tool() ? 5 : ROUNDS;
+}
+
+/* All at once, after so many steps, so that it is looked at as they have left it. */
+static heap_counts kill_together(void (*fn)(void *), struct contest *contest, int64_t steps)
+{
+    pid_t pids[PROCESSES];
+    int64_t until = urd__load_acq(&contest->steps) + steps;
+    for (int i = 0; i < PROCESSES; i++)
+        pids[i] = fork_into(fn, contest);
+    while (urd__load_acq(&contest->steps) < until)
+        urd__spin_hint();
+    for (int i = 0; i < PROCESSES; i++)
+        kill(pids[i], SIGKILL);
+    for (int i = 0; i < PROCESSES; i++)
+        wait_for(pids[i], SIGKILL);
+    return check_whole();
+}
+
 TEST(a_process_killed_inside_the_allocator_leaves_it_sound)
 {
-    enum { ROUNDS = 30, PROCESSES = 3, HELD = 3 + 1 };
     map(MIB);
     struct contest *contest = urd_shared_alloc(sizeof *contest);
-    int rounds = test_under_slow_tool() ? 5 : ROUNDS;
+    int rounds = rounds_wanted();
     for (int round = 0; round < rounds; round++) {
-        pid_t pids[PROCESSES];
-        for (int i = 0; i < PROCESSES; i++)
-            pids[i] = fork_into(contend, contest);
-        int64_t until = urd__load_acq(&contest->steps) + 1000 + 77 * round;
-        while (urd__load_acq(&contest->steps) < until)
-            urd__spin_hint();
-        for (int i = 0; i < PROCESSES; i++) {
-            kill(pids[i], SIGKILL);
-            wait_for(pids[i], SIGKILL);
-        }
+        heap_counts counts = kill_together(contend, contest, 1000 + 77 * round);
+        size_t deaths = (size_t)(round + 1) * PROCESSES;
+        CHECK_LE(counts.lost + counts.cut, deaths);
+        CHECK_LE(counts.live, 1 + deaths * HELD);
     }
     int left = exhaust(1);
     CHECK_GE(left, MIB / 32 - 100 - rounds * PROCESSES * HELD);
+    urd__shared_unmap();
+}
+
+static void split_all(void *arg)
+{
+    struct contest *contest = arg;
+    for (uint64_t i = 0;; i++) {
+        urd_shared_alloc(1 + i * 37 % 1500);
+        urd__add_rlx(&contest->steps, 1); /* a count */
+    }
+}
+
+/* All that is free is large, and none of it fresh. */
+static void map_large(void)
+{
+    enum { LARGE = 8000 };
+    static void *large[MIB / LARGE];
+    int n = 0;
+    map(MIB);
+    while ((large[n] = urd_shared_alloc(LARGE)) != NULL)
+        n++;
+    exhaust(1);
+    while (n > 0)
+        urd_shared_free(large[--n]);
+}
+
+TEST(a_process_killed_as_it_splits_leaves_blocks_end_to_end)
+{
+    enum { PIECES = 40, STEPS = 600 }; /* a large block is in at most so many */
+    for (int round = 0; round < rounds_wanted(); round++) {
+        map_large();
+        struct contest *contest = urd_shared_alloc(sizeof *contest);
+        heap_counts counts = kill_together(split_all, contest, 1 + STEPS * (round + 1) / ROUNDS);
+        CHECK_LE(counts.lost, PROCESSES * PIECES);
+        CHECK_EQ(counts.cut, 0);
+        urd__shared_unmap();
+    }
+}
+
+/* ---- What is broken is found ----------------------------------------------------------------- */
+
+static urd__block *header_of(void *p)
+{
+    return (urd__block *)p - 1;
+}
+
+static uint64_t unit_of(void *p)
+{
+    size_t bytes;
+    return (uint64_t)((char *)header_of(p) - (char *)urd__shared_place(&bytes)) / URD__UNIT;
+}
+
+/* Three of one size, of which the last two are free: c, then b. */
+static void map_three(void *p[3])
+{
+    map(MIB);
+    for (int i = 0; i < 3; i++)
+        p[i] = urd_shared_alloc(40);
+    urd_shared_free(p[1]);
+    urd_shared_free(p[2]);
+    heap_counts counts = check_whole();
+    CHECK_EQ(counts.live, 1);
+    CHECK_EQ(counts.free, 2);
+    CHECK_EQ(counts.lost + counts.cut, 0);
+}
+
+static void expect_fault(const char *words)
+{
+    heap_counts counts;
+    const char *fault = heap_fault(&counts);
+    CHECK(fault != NULL);
+    CHECK_CONTAINS(fault, words);
+    urd__shared_unmap();
+}
+
+TEST(a_list_that_loops_is_found)
+{
+    void *p[3];
+    map_three(p);
+    header_of(p[1])->next = unit_of(p[2]);
+    expect_fault("is twice on the list");
+}
+
+TEST(a_block_in_use_that_is_on_a_list_is_found)
+{
+    void *p[3];
+    map_three(p);
+    header_of(p[1])->next = unit_of(p[0]);
+    expect_fault("is in use, and on the list");
+}
+
+TEST(a_list_that_leads_astray_is_found)
+{
+    void *p[3];
+    map_three(p);
+    header_of(p[1])->next = unit_of(p[2]) + 1;
+    expect_fault("where no block begins");
+}
+
+TEST(a_block_of_another_size_on_a_list_is_found)
+{
+    void *p[3];
+    map_three(p);
+    void *other = urd_shared_alloc(400);
+    urd_shared_free(other);
+    header_of(p[1])->next = unit_of(other);
+    expect_fault("is on the list of class");
+}
+
+TEST(blocks_that_overlap_are_found)
+{
+    void *p[3];
+    map_three(p);
+    memset(p[0], 1, 40);
+    header_of(p[0])->class --;
+    expect_fault("no block begins, where the one before it ends");
+}
+
+TEST(a_block_that_is_not_zero_as_it_says_is_found)
+{
+    void *p[3];
+    map_three(p);
+    header_of(p[1])->state ^= URD__BLOCK_FREE ^ URD__BLOCK_FREE_ZERO;
+    ((char *)p[1])[39] = 1;
+    expect_fault("is said to be zero, and is not");
+}
+
+TEST(a_block_on_no_list_is_lost_and_no_fault)
+{
+    void *p[3];
+    map_three(p);
+    header_of(p[2])->next = 0;
+    heap_counts counts = check_whole();
+    CHECK_EQ(counts.free, 1);
+    CHECK_EQ(counts.lost, 1);
     urd__shared_unmap();
 }
 
