@@ -1,5 +1,5 @@
 /*
- * kills.c - workers of a pool are killed at random moments: every job is accounted for, and right.
+ * kills.c - processes are killed at random moments: every job is accounted for, and all is whole.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -7,6 +7,11 @@
  * then: inside a job, the shared allocator, a lock or channel between processes, or the pool's
  * ring.  Its jobs do nothing but go in and out of these.  It is replaced, URD_STRESS_KILLS (150)
  * times; and who replaces it first looks whether what the dead left is whole.
+ *
+ * What can be looked at only while nobody works in it (whole.h) is so when the pool is closed, and
+ * in rounds: one process is killed and the others are stopped, wherever they are, which leaves all
+ * as their deaths would; then these are killed, too.  That no process and no descriptor is left
+ * when a test ends is looked at by test.c.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,10 +21,12 @@
 #include <sys/time.h>
 
 #include "base/atomic.h"
+#include "base/os.h"
 #include "test.h"
 #include "unit/forks.h"
+#include "unit/whole.h"
 
-enum { WORKERS = 3, JOBS = 400, BYTES_MAX = 600, SLOTS = 5, PARTIES = 2 };
+enum { WORKERS = 3, JOBS = 400, BYTES_MAX = 600, SLOTS = 5, PARTIES = 2, WRITES = 10 };
 static const long PERMITS = 1000000000; /* each death may take one along */
 
 typedef struct item {
@@ -27,11 +34,18 @@ typedef struct item {
     unsigned char bytes[100];
 } item;
 
+/* All words the same.  Large, so that many are killed as they copy or fill one. */
+typedef struct block {
+    uint64_t words[4000];
+} block;
+
 /* In shared memory. */
 typedef struct common {
     urd_mutex mutex;
-    long a, b;    /* under mutex: equal when it is free, but after a death */
-    long workers; /* atomic: that were started */
+    long a, b; /* under mutex: equal when it is free, but after a death */
+    urd_rwlock rwlock;
+    block written; /* under rwlock */
+    long workers;  /* atomic: that were started */
     urd_sem sem;
     urd_cond cond;
     urd_barrier barrier;
@@ -39,6 +53,8 @@ typedef struct common {
     urd_latch latch;
     urd_chan chan;
     item ring[SLOTS];
+    urd_chan blocks;
+    block block_ring[SLOTS];
 } common;
 
 typedef struct message {
@@ -75,6 +91,21 @@ static bool is_filled(const unsigned char *bytes, size_t n, uint64_t seed)
         if (bytes[i] != (unsigned char)mix(seed + i))
             return false;
     return true;
+}
+
+static bool is_block(const void *value)
+{
+    const block *b = value;
+    bool same = true;
+    for (size_t i = 1; i < sizeof b->words / sizeof *b->words; i++)
+        same &= b->words[i] == b->words[0];
+    return same;
+}
+
+static void fill_block(block *b, uint64_t seed)
+{
+    for (size_t i = 0; i < sizeof b->words / sizeof *b->words; i++)
+        b->words[i] = seed;
 }
 
 /* ---- In the worker --------------------------------------------------------------------------- */
@@ -116,6 +147,31 @@ static int in_the_mutex(void)
     return equal ? 0 : -EILSEQ;
 }
 
+/* Who reads can mend nothing. */
+static int in_the_rwlock_to_read(void)
+{
+    int rc = urd_rwlock_rdlock(&shared->rwlock);
+    if (rc && rc != -EOWNERDEAD)
+        return rc;
+    bool right = rc || is_block(&shared->written);
+    urd_rwlock_rdunlock(&shared->rwlock);
+    return right ? 0 : -EILSEQ;
+}
+
+static int in_the_rwlock_to_write(uint64_t seed)
+{
+    int rc = urd_rwlock_wrlock(&shared->rwlock);
+    if (rc && rc != -EOWNERDEAD)
+        return rc;
+    bool right = rc || is_block(&shared->written);
+    for (uint64_t i = 0; i < WRITES; i++)
+        fill_block(&shared->written, seed + i);
+    if (rc)
+        urd_rwlock_repair(&shared->rwlock);
+    urd_rwlock_wrunlock(&shared->rwlock);
+    return right ? 0 : -EILSEQ;
+}
+
 /* Never waits: nobody may be left to send, or to receive. */
 static int in_the_channel(uint64_t seed)
 {
@@ -127,6 +183,18 @@ static int in_the_channel(uint64_t seed)
     if (rc)
         return rc == -EAGAIN || rc == -EOWNERDEAD ? 0 : rc;
     return is_filled(it.bytes, sizeof it.bytes, it.seed) ? 0 : -EBADMSG;
+}
+
+static int in_the_blocks(uint64_t seed)
+{
+    static block b;
+    fill_block(&b, seed);
+    int rc = urd_chan_trysend(&shared->blocks, &b);
+    if (rc == 0 || rc == -EAGAIN || rc == -EOWNERDEAD)
+        rc = urd_chan_tryrecv(&shared->blocks, &b);
+    if (rc)
+        return rc == -EAGAIN || rc == -EOWNERDEAD ? 0 : rc;
+    return is_block(&b) ? 0 : -EBADMSG;
 }
 
 static int in_the_semaphore(void)
@@ -234,6 +302,28 @@ static int begin(void *arg)
     return setitimer(ITIMER_REAL, &life, NULL);
 }
 
+static int in_all(uint64_t seed)
+{
+    int rc = in_the_allocator(seed);
+    if (rc == 0)
+        rc = in_the_mutex();
+    if (rc == 0)
+        rc = seed % 4 ? in_the_rwlock_to_read() : in_the_rwlock_to_write(seed);
+    if (rc == 0)
+        rc = in_the_semaphore();
+    if (rc == 0)
+        rc = in_the_channel(seed);
+    if (rc == 0)
+        rc = in_the_blocks(seed);
+    if (rc == 0)
+        rc = in_the_condition(seed % 16 == 0);
+    if (rc == 0)
+        rc = in_event_and_latch(seed % 16 == 1);
+    if (rc == 0 && seed % 16 == 2)
+        rc = in_the_barrier();
+    return rc;
+}
+
 /* The size goes with the seed, since `size` was 0 when this process was made. */
 static int answer(const void *question, void *reply)
 {
@@ -242,19 +332,7 @@ static int answer(const void *question, void *reply)
     size_t n = q->seed >> 48;
     if (!is_filled(q->bytes, n, q->seed))
         return -EBADMSG;
-    int rc = in_the_allocator(q->seed);
-    if (rc == 0)
-        rc = in_the_mutex();
-    if (rc == 0)
-        rc = in_the_semaphore();
-    if (rc == 0)
-        rc = in_the_channel(q->seed);
-    if (rc == 0)
-        rc = in_the_condition(q->seed % 16 == 0);
-    if (rc == 0)
-        rc = in_event_and_latch(q->seed % 16 == 1);
-    if (rc == 0 && q->seed % 16 == 2)
-        rc = in_the_barrier();
+    int rc = in_all(q->seed);
     r->seed = q->seed + 1;
     fill(r->bytes, n, r->seed);
     return rc;
@@ -282,6 +360,25 @@ static size_t message_bytes(void)
     return sizeof(uint64_t) + size;
 }
 
+static bool is_item(const void *value)
+{
+    item it; /* in the ring it need not be aligned */
+    memcpy(&it, value, sizeof it);
+    return is_filled(it.bytes, sizeof it.bytes, it.seed);
+}
+
+/* Nobody works in it, but `stopped` processes stand still somewhere, and others have died. */
+static void check_whole(common *c, size_t stopped, size_t deaths)
+{
+    heap_counts counts;
+    CHECK_STR(heap_fault(&counts), NULL);
+    CHECK_LE(counts.lost + counts.cut, stopped + deaths);
+    CHECK_LE(counts.live, 1 + 2 * stopped + deaths); /* one block each, and what starts it */
+    CHECK_STR(chan_fault(&c->chan, is_item), NULL);
+    CHECK_STR(chan_fault(&c->blocks, is_block), NULL);
+    CHECK(is_whole(c));
+}
+
 static common *new_common(void)
 {
     common *c = urd_shared_alloc(sizeof *c);
@@ -289,6 +386,7 @@ static common *new_common(void)
     urd_sem_init(&c->sem, PERMITS, 0);
     urd_barrier_init(&c->barrier, PARTIES);
     urd_chan_init(&c->chan, sizeof(item), c->ring, SLOTS);
+    urd_chan_init(&c->blocks, sizeof(block), c->block_ring, SLOTS);
     return c;
 }
 
@@ -311,17 +409,37 @@ static size_t deaths_of(urd_pool *p)
     return state.died;
 }
 
-static void close_pool(urd_pool *p, common *c)
+/* No process is left, nor a lock that any of them held; and once it is mended nobody is told. */
+static void check_free(common *c)
 {
-    CHECK_EQ(urd_pool_close(p), 0);
-    int rc = urd_mutex_lock(&c->mutex);
-    CHECK(rc == -EOWNERDEAD || (rc == 0 && c->a == c->b));
+    shared = c;
+    CHECK_EQ(in_the_rwlock_to_read(), 0);
+    CHECK_EQ(in_the_rwlock_to_write(1), 0);
+    CHECK_EQ(urd_rwlock_rdlock(&c->rwlock), 0);
+    urd_rwlock_rdunlock(&c->rwlock);
+    CHECK_EQ(in_the_mutex(), 0);
+    CHECK_EQ(urd_mutex_lock(&c->mutex), 0);
     urd_mutex_unlock(&c->mutex);
-    CHECK(is_whole(c));
+    CHECK_EQ(in_the_semaphore(), 0);
+    CHECK_EQ(in_the_channel(1), 0);
+    CHECK_EQ(in_the_blocks(1), 0);
+}
+
+static void free_common(common *c, size_t deaths)
+{
+    check_whole(c, 0, deaths);
+    check_free(c);
     for (item it; urd_chan_tryrecv(&c->chan, &it) == 0;)
-        CHECK(is_filled(it.bytes, sizeof it.bytes, it.seed));
+        CHECK(is_item(&it));
     CHECK_EQ(urd_chan_depth(&c->chan), 0);
     urd_shared_free(c);
+}
+
+static void close_pool(urd_pool *p, common *c)
+{
+    size_t deaths = deaths_of(p);
+    CHECK_EQ(urd_pool_close(p), 0);
+    free_common(c, deaths + WORKERS); /* some may have died since */
 }
 
 static int repeat_until_killed(void *arg)
@@ -376,6 +494,85 @@ static int submit_until_killed(void *arg)
     return 0;
 }
 
+/* ---- Killed and stopped by hand -------------------------------------------------------------- */
+
+/* Where it stays long enough to be often killed there, or between such. */
+static int in_the_large(uint64_t seed)
+{
+    int rc = seed % 2 ? in_the_rwlock_to_read() : in_the_rwlock_to_write(seed);
+    if (rc == 0)
+        rc = in_the_allocator(seed);
+    return rc ? rc : in_the_blocks(seed);
+}
+
+static int work_for_ever(void *arg)
+{
+    shared = arg;
+    uint64_t number = (uint64_t)urd__add_ar(&shared->workers, 1);
+    for (uint64_t i = 0;; i++) {
+        uint64_t seed = mix(number << 32 | i);
+        int rc = i % 8 ? in_the_large(seed) : in_all(seed);
+        if (rc)
+            return rc;
+    }
+}
+
+/* By what the kernel says of its first thread, which alone works. */
+static bool is_still(pid_t pid)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    if (urd__os_read_file(path, text, sizeof text) <= 0)
+        return true;
+    const char *state = strrchr(text, ')');
+    return state && state[1] && strchr("tTZX", state[2]);
+}
+
+static void kill_one_and_stop_others(urd_job *jobs)
+{
+    CHECK_EQ(urd_job_kill(&jobs[0], SIGKILL), 0);
+    for (int i = 1; i < WORKERS; i++)
+        CHECK_EQ(urd_job_kill(&jobs[i], SIGSTOP), 0);
+    CHECK_EQ(urd_job_join(&jobs[0]), -ECHILD);
+    for (int i = 1; i < WORKERS; i++)
+        while (!is_still(urd_job_pid(&jobs[i])))
+            urd__os_yield();
+}
+
+static void one_round(common *c, size_t *deaths)
+{
+    urd_scope s;
+    urd_job jobs[WORKERS];
+    urd_scope_open(&s);
+    urd_scope_keep_going(&s);
+    long begun = urd__load_acq(&c->workers);
+    for (int i = 0; i < WORKERS; i++)
+        CHECK_EQ(urd_job_open(&jobs[i], &s, URD_PROCESS, work_for_ever, c, 0, NULL), 0);
+    while (urd__load_acq(&c->workers) < begun + WORKERS)
+        CHECK_EQ(urd_yield(), 0);
+    CHECK_EQ(urd_sleep((urd_time)(mix((uint64_t)begun) % 1000) * URD_US), 0);
+    kill_one_and_stop_others(jobs);
+    check_whole(c, WORKERS - 1, ++*deaths);
+    for (int i = 1; i < WORKERS; i++)
+        CHECK_EQ(urd_job_kill(&jobs[i], SIGKILL), 0);
+    CHECK_EQ(urd_scope_join(&s), -ECHILD);
+    for (int i = 1; i < WORKERS; i++)
+        CHECK_EQ(urd_job_join(&jobs[i]), -ECHILD);
+    *deaths += WORKERS - 1;
+    check_whole(c, 0, *deaths);
+    check_free(c);
+}
+
+static int stop_until_killed(void *arg)
+{
+    size_t kills = (size_t) * (int *)arg, deaths = 0;
+    common *c = new_common();
+    while (deaths < kills)
+        one_round(c, &deaths);
+    free_common(c, deaths);
+    return 0;
+}
+
 static void run(urd_fn *fn)
 {
     int kills = kills_wanted() / 2 + 1;
@@ -391,4 +588,9 @@ TEST(jobs_that_may_be_repeated_are_all_done_whoever_is_killed)
 TEST(jobs_that_may_not_are_done_once_or_known_as_lost)
 {
     run(submit_until_killed);
+}
+
+TEST(what_the_dead_have_left_is_whole_wherever_they_were)
+{
+    run(stop_until_killed);
 }
