@@ -178,6 +178,7 @@ static double percentile(const row *r, int percent)
 static double idle_cost(void)
 {
     struct timespec t[2];
+    bench_must(urd_sleep(PAUSE), "sleep"); /* what the last row left has ended */
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t[0]);
     bench_must(urd_sleep(IDLE), "sleep");
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t[1]);

@@ -343,6 +343,30 @@ int urd__os_cpus_allowed(void)
     return n > 0 ? n : 1;
 }
 
+int urd__os_cpu(void)
+{
+    int cpu = sched_getcpu();
+    return cpu > 0 ? cpu : 0;
+}
+
+bool urd__os_keep_off(pid_t id, int cpu, unsigned long mask[OS_MASK_WORDS])
+{
+    enum { BITS = 8 * sizeof(unsigned long) };
+    const size_t size = OS_MASK_WORDS * sizeof *mask;
+    unsigned long less[OS_MASK_WORDS];
+    memset(mask, 0, size); /* the kernel writes as much as it has processors */
+    if (cpu >= OS_MASK_WORDS * BITS || sched_getaffinity(id, size, (cpu_set_t *)mask) != 0)
+        return false;
+    memcpy(less, mask, size);
+    less[cpu / BITS] &= ~(1UL << (cpu % BITS));
+    return sched_setaffinity(id, size, (const cpu_set_t *)less) == 0; /* EINVAL: none is left */
+}
+
+void urd__os_put_back(const unsigned long mask[OS_MASK_WORDS])
+{
+    sched_setaffinity(0, OS_MASK_WORDS * sizeof *mask, (const cpu_set_t *)mask);
+}
+
 long urd__os_read_file(const char *path, char *out, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -94,6 +94,17 @@ bool urd__os_is_main_thread(void);
 uintptr_t urd__os_stack_low(void);
 
 int urd__os_cpus_allowed(void); /* by the affinity mask; at least 1 */
+int urd__os_cpu(void);          /* on which the caller runs just now */
+
+enum {
+    OS_MASK_WORDS = 16
+}; /* of a mask of processors, a bit each; more than that are left alone */
+
+/* Thread `id` of this process is not to go on on processor `cpu`.  Its mask so far goes to `mask`,
+ * for urd__os_put_back() by the thread itself.  False: it is as it was, since it may run nowhere
+ * else, or the kernel refuses. */
+bool urd__os_keep_off(pid_t id, int cpu, unsigned long mask[OS_MASK_WORDS]);
+void urd__os_put_back(const unsigned long mask[OS_MASK_WORDS]);
 
 /* The text of a small file, NUL-terminated and cut to size.  Bytes read. */
 long urd__os_read_file(const char *path, char *out, size_t size);

@@ -22,11 +22,23 @@
  * that is woken sooner has interrupted nobody.  Where the kernel has no such barrier, and for what
  * is added seldom, who adds fences.
  *
+ * While all workers are parked nobody adds without a fence, and the barrier is not needed: who
+ * counts as parked has nothing in its deque, and a fence between the end of its sleep and the next
+ * job that it adds (B4).  If that comes before a parker's B2, the parker does not find all parked;
+ * else A3 sees it parked.
+ *
  * A worker that has just started a thread does not look: the kernel likes to put the new thread
  * onto the same processor, where it would stand behind the look (a thread job then took 64 us
  * instead of 26, bench/kinds).  It does the same with one that is woken: a worker that has woken
  * another yields to it first, or that would run only when this one sleeps (45 us a wake instead of
  * 9, bench/wake).
+ *
+ * Where a worker adds a job and goes on computing, the woken one should begin on another processor.
+ * On a virtual machine the kernel takes one that the host has put to sleep for one that is not to
+ * be had, and puts the woken thread behind its waker, for a time slice of 3 ms: two workers then
+ * take as long as one for a burst of 2 ms (bench/burst).  So the waker takes its own processor out
+ * of the sleeper's mask before it wakes it, and the sleeper puts the mask back before it runs
+ * anything; [moved] says whose turn it is, set before AWAKE is, so the sleeper does not miss it.
  *
  * A job wakes nobody while some worker is searching, since that one will find it: a searcher ends
  * its search before B1, so the same argument holds with `searching` in the place of `parked`.  It
@@ -82,12 +94,22 @@ static int unpark(urd__worker *worker)
     return parked;
 }
 
-static bool wake(urd__worker *worker)
+/* Whose `cpus` are: nobody's, the waker's who fills them, the worker's that puts itself back. */
+enum { UNMOVED, MOVING, MOVED };
+
+/* `to_help`: the caller goes on computing. */
+static bool wake(urd__worker *worker, bool to_help)
 {
+    int unmoved = UNMOVED, slept;
+    bool move = to_help && urd__worker_self && urd__cas_ar(&worker->moved, &unmoved, MOVING);
     urd__add_ar(&urd__rt.waking, 1); /* [waking] pairs with stop() in runtime.c */
-    int slept = unpark(worker);
+    slept = unpark(worker);
     if (slept != URD__AWAKE && urd__worker_self)
         urd__worker_self->woke = true;
+    if (move) {
+        move = slept != URD__AWAKE && urd__os_keep_off(worker->id, urd__os_cpu(), worker->cpus);
+        urd__store_rel(&worker->moved, move ? MOVED : UNMOVED); /* [moved] */
+    }
     if (slept == URD__IN_FUTEX)
         urd__os_futex_wake(&worker->parked, 1);
     else if (slept == URD__IN_POLLER)
@@ -96,10 +118,22 @@ static bool wake(urd__worker *worker)
     return slept != URD__AWAKE;
 }
 
+/* Who woke it had MOVING there before, and whatever runs next may start threads, or programs. */
+static void move_back(urd__worker *self)
+{
+    int moved;
+    while ((moved = urd__load_acq(&self->moved)) == MOVING) /* [moved] */
+        urd__os_yield();
+    if (moved == UNMOVED)
+        return;
+    urd__os_put_back(self->cpus);
+    urd__store_rel(&self->moved, UNMOVED); /* [moved] */
+}
+
 void urd__park_wake(urd__worker *worker)
 {
     if (urd__load_rlx(&worker->parked)) /* A3, ordered by the caller's fence */
-        wake(worker);
+        wake(worker, false);
 }
 
 void urd__park_wake_any(void)
@@ -109,7 +143,7 @@ void urd__park_wake_any(void)
         return;
     for (unsigned i = 0; i < urd__rt.nworkers; i++) {
         urd__worker *worker = &urd__rt.workers[i];
-        if (urd__load_rlx(&worker->parked) && wake(worker)) /* a hint; unpark() decides */
+        if (urd__load_rlx(&worker->parked) && wake(worker, true)) /* a hint; unpark() decides */
             return;
     }
 }
@@ -214,14 +248,24 @@ static bool nap(urd__worker *self, int where, int64_t until)
     return true;
 }
 
+/* By each worker's own word: who wakes one counts it out a moment later. */
+static bool all_parked(void)
+{
+    for (unsigned i = 0; i < urd__rt.nworkers; i++)
+        if (urd__load_acq(&urd__rt.workers[i].parked) == URD__AWAKE)
+            return false;
+    return true;
+}
+
 /* Who adds jobs makes no fence: B2 is to be theirs, too.  True: there is something to do. */
 static bool look_behind_all(urd__worker *self, int where, int64_t until)
 {
-    if (urd__deque_fenced || urd__rt.nworkers == 1)
+    if (urd__deque_fenced || all_parked())
         return false;
     if (HESITATE_NS > 0 && !urd__clock_is_virtual() && nap(self, where, until))
         return true;
-    urd__os_barrier_all();     /* B2 */
+    if (!all_parked())
+        urd__os_barrier_all(); /* B2 */
     return anything_for(self); /* B3 */
 }
 
@@ -289,6 +333,8 @@ void urd__park(urd__worker *self)
     if (!anything_for(self))              /* B3 */
         sleep_parked(self, where);
     unpark(self);
+    urd__fence_seq(); /* B4 */
+    move_back(self);
     self->now = urd__clock_now();
     self->now_tick = self->tick;
 }

@@ -58,6 +58,8 @@ typedef struct urd__worker {
     _Alignas(64) urd__task *inbox; /* atomic: made ready by others, newest first */
     int parked;                    /* atomic, futex: where it sleeps; see above */
     int io_waits;                  /* atomic: waits that its poller is to end */
+    int moved;                     /* atomic: who woke it keeps it off his processor; in park.c */
+    unsigned long cpus[OS_MASK_WORDS]; /* on which it may run again afterwards */
 } urd__worker;
 
 /* The task, or the thread, that calls. */

@@ -29,10 +29,11 @@ enum { WORKERS_MAX = 3, JOBS = 3, ROUNDS_MAX = 3, SAMPLES = 10000 };
 urd__runtime urd__rt;
 int urd__interrupted;
 
+static urd__worker *worker_of[EXPLORE_THREADS_MAX + 1];
+
 urd__worker **urd__model_worker(void)
 {
-    static urd__worker *none;
-    return &none;
+    return &worker_of[explore_self() + 1];
 }
 
 static urd__worker workers[WORKERS_MAX];
@@ -148,11 +149,14 @@ static const urd__io_ops bell_ops = {.poll = poll_bell, .wake = ring_bell};
 static void setup(unsigned count)
 {
     memset(workers, 0, sizeof workers);
+    memset(worker_of, 0, sizeof worker_of);
+    memset(kept_off, 0, sizeof kept_off);
     urd__rt = (urd__runtime){.workers = workers, .nworkers = count, .state = URD__RUNNING};
     urd__interrupted = 0;
     urd__deque_fenced = true;
     for (unsigned i = 0; i < count; i++) {
         workers[i].index = i;
+        workers[i].id = (pid_t)i;
         workers[i].random = i + 1;
         workers[i].timers.earliest = INT64_MAX;
         explore_assert(urd__deque_init(&workers[i].deque) == 0);
@@ -213,7 +217,7 @@ static void setup_start(void)
 
 static void work(unsigned index)
 {
-    urd__worker *self = &workers[index];
+    urd__worker *self = urd__worker_self = &workers[index];
     for (int round = 0; round < ROUNDS_MAX; round++) {
         look_around(self);
         while (next_ready(self))
@@ -256,7 +260,7 @@ static void worker_2(void)
 /* A worker whose first job never ends: the others have to do the rest. */
 static void work_once(unsigned index)
 {
-    urd__worker *self = &workers[index];
+    urd__worker *self = urd__worker_self = &workers[index];
     for (int round = 0; round < ROUNDS_MAX; round++) {
         look_around(self);
         if (urd__worker_next_job(self)) {
@@ -282,6 +286,7 @@ static void worker_2_once(void)
 static void submit(urd__worker *self, int number)
 {
     explore_ghost_add(&jobs_due, 1);
+    urd__worker_self = self;
     explore_assert(
         (self ? urd__worker_offer(self, &jobs[number]) : urd__worker_inject(&jobs[number])) == 0);
 }
@@ -301,6 +306,23 @@ static void busy_worker_submits_two(void)
 {
     submit(&workers[0], 0);
     submit(&workers[0], 1);
+}
+
+static void another_busy_worker_submits(void)
+{
+    submit(&workers[2], 1);
+}
+
+/* It may sleep first, and nothing in its sleep has told it of the others. */
+static void worker_0_sleeps_and_submits(void)
+{
+    urd__worker *self = urd__worker_self = &workers[0];
+    look_around(self);
+    if (!self->ready_first)
+        urd__park(self);
+    look_around(self);
+    explore_ghost_add(&tasks_run, next_ready(self) ? 1 : 0);
+    submit(self, 0);
 }
 
 static void foreign_posts(void)
@@ -358,6 +380,8 @@ static void nothing_is_left(void)
     for (unsigned i = 0; i < urd__rt.nworkers; i++)
         asleep += workers[i].parked != URD__AWAKE;
     explore_assert(asleep == urd__rt.parked);
+    for (unsigned i = 0; i < urd__rt.nworkers; i++)
+        explore_assert(kept_off[i] == 0);
 }
 
 const struct explore_model explore_models[] = {
@@ -402,6 +426,20 @@ const struct explore_model explore_models[] = {
      .thread_names = {"busy", "worker 1", "worker 2"},
      .random = SAMPLES,
      .may_wait = 6,
+     .finish = nothing_is_left},
+    {.name = "with_a_barrier_who_has_slept_wakes_a_thief",
+     .setup = setup_2_barrier,
+     .threads = {worker_0_sleeps_and_submits, worker_1, foreign_posts},
+     .thread_names = {"worker 0", "worker 1", "other"},
+     .random = SAMPLES,
+     .may_wait = 2,
+     .finish = nothing_is_left},
+    {.name = "of_two_wakers_one_keeps_the_worker_off_its_processor",
+     .setup = setup_3,
+     .threads = {busy_worker_submits, worker_1, another_busy_worker_submits},
+     .thread_names = {"busy", "worker 1", "another"},
+     .random = SAMPLES,
+     .may_wait = 2,
      .finish = nothing_is_left},
     {.name = "two_pushed_jobs_wake_a_thief",
      .setup = setup_2,

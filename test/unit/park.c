@@ -267,6 +267,51 @@ TEST(four_workers_on_one_processor_do_not_hang)
     run_real(0, bit_of_everything);
 }
 
+/* ---- Whom a worker wakes --------------------------------------------------------------------- */
+
+static cpu_set_t allowed;
+static bool begun; /* atomic */
+
+static void check_mask(void)
+{
+    cpu_set_t mask;
+    CHECK_EQ(sched_getaffinity(0, sizeof mask, &mask), 0);
+    CHECK(CPU_EQUAL(&mask, &allowed));
+}
+
+static int begins(void *arg)
+{
+    (void)arg;
+    check_mask();
+    urd__store_rel(&begun, true);
+    return 0;
+}
+
+static int wakes_and_computes(void *arg)
+{
+    (void)arg;
+    enum { WAKES = 40 };
+    for (int i = 0; i < WAKES; i++) {
+        CHECK_EQ(urd_sleep(i % 2 ? URD_MS / 2 : 2 * URD_MS), 0); /* the others sleep, too */
+        urd__store_rel(&begun, false);
+        urd_scope s;
+        urd_scope_open(&s);
+        urd_go(&s, begins, NULL);
+        while (!urd__load_acq(&begun))
+            sched_yield(); /* only another worker can begin it */
+        CHECK_EQ(urd_scope_join(&s), 0);
+        check_mask();
+    }
+    return 0;
+}
+
+TEST(who_is_woken_to_help_may_run_on_every_processor_again)
+{
+    CHECK_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    run_real(3, wakes_and_computes);
+    check_mask();
+}
+
 /* ---- Idle ------------------------------------------------------------------------------------ */
 
 static int64_t cpu_used(void)
