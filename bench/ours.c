@@ -239,7 +239,8 @@ peer_args ours_args;
 
 int main(int argc, char **argv)
 {
-    static const ours_row *const tables[] = {ours_tasks, ours_loops, ours_waits, ours_pools};
+    static const ours_row *const tables[] = {ours_tasks, ours_loops, ours_waits,
+                                             ours_files, ours_net,   ours_pools};
     ours_args = peer_parse(argc, argv);
     times = ours_args.times;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {

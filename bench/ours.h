@@ -16,6 +16,7 @@ typedef struct ours_row {
 } ours_row;
 
 extern const ours_row ours_tasks[], ours_loops[], ours_waits[], ours_pools[];
+extern const ours_row ours_files[], ours_net[];
 extern peer_args ours_args;
 
 #endif

@@ -1,12 +1,9 @@
 /*
- * ours_waits.c - our side of the comparison with other runtimes: sleepers, timers, wakes, echo.
+ * ours_waits.c - our side of the comparison with other runtimes: sleepers, timers, wakes.
  *
  * SPDX-License-Identifier: MIT
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
-#include <sys/socket.h>
 
 #include "ours.h"
 
@@ -136,46 +133,10 @@ static int measure_timers_set(void *arg)
 }
 #endif
 
-#if __has_include("urd/io.h")
-static int serve(void *arg)
-{
-    int fd = (int)(intptr_t)arg;
-    char buffer[4096];
-    ssize_t n;
-    while ((n = urd_read(fd, buffer, sizeof buffer)) > 0)
-        if (urd_write_all(fd, buffer, (size_t)n) < 0)
-            break;
-    return urd_close(fd);
-}
-
-static int measure_echo(void *arg)
-{
-    (void)arg;
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof at;
-    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    peer_must(bind(listener, (struct sockaddr *)&at, sizeof at), "bind");
-    peer_must(listen(listener, 128), "listen");
-    peer_must(getsockname(listener, (struct sockaddr *)&at, &size), "getsockname");
-    printf("port %d\n", ntohs(at.sin_port));
-    fflush(stdout);
-    urd_scope s;
-    urd_scope_open(&s);
-    for (int fd; (fd = urd_accept(listener, NULL, NULL)) >= 0;) {
-        peer_must(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "TCP_NODELAY");
-        urd_go(&s, serve, (void *)(intptr_t)fd);
-    }
-    return urd_scope_join(&s);
-}
-#endif
-
 const ours_row ours_waits[] = {{"sleepers", measure_sleepers},
                                {"wake", measure_wake},
 #if __has_include("urd/timer.h")
                                {"timers-fire", measure_timers_fire},
                                {"timers-set", measure_timers_set},
-#endif
-#if __has_include("urd/io.h")
-                               {"echo", measure_echo},
 #endif
                                {NULL, NULL}};

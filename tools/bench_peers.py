@@ -3,7 +3,7 @@
 
 SPDX-License-Identifier: MIT
 
-Usage: tools/bench_peers.py [--build BUILD] [--rows NAMES] [--peers NAMES] [--rounds N]
+Usage: tools/bench_peers.py [--build BUILD] [--rows NAMES|GROUPS] [--peers NAMES] [--rounds N]
                             [--minutes N] [--quick] [--list] [--no-install]
 
 Installs what is missing, or says which peer is left out and why; builds all; then for each row lets
@@ -13,10 +13,12 @@ bench/peers/README.md says what the rows and the programs are.
 A peer that fails or takes too long is a cell of the table and not the end of the run.
 """
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -24,11 +26,14 @@ import time
 
 import bench_chart
 import bench_peers_build as build
+from bench_peers_files import Files
 from bench_peers_rows import ROWS
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NO_ROW, TOO_SMALL = 77, 3  # exit codes, see bench/peers/peer.h
 SHORT = {"tokio-mimalloc": "tokio+mi"}  # where columns are narrow
+SPARE_DESCRIPTORS = 100
+SLEEP_SECONDS, CLIENT_SECONDS = 2, 1
 CELL_SHARE = 0.25  # of a row's time that one peer may use after its first round
 
 
@@ -70,9 +75,18 @@ def stop(process):
             pipe.close()
 
 
+def descriptors():
+    """How many a program may have."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
 def begin(command, cpus, **pipes):
+    def prepare():
+        os.sched_setaffinity(0, cpus)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors(), descriptors()))
+
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, start_new_session=True,
-                            preexec_fn=lambda: os.sched_setaffinity(0, cpus), **pipes)
+                            preexec_fn=prepare, **pipes)
 
 
 def finish(process, limit):
@@ -94,7 +108,7 @@ def finish(process, limit):
     return parse(out)
 
 
-def run_server(peer, row, cpus, tools):
+def run_server(peer, row, size, seconds, cpus, tools):
     """The server on one processor, the client on the other."""
     server = begin([*peer.command, row.program, "1", "1"], {cpus[0]}, stdout=subprocess.PIPE,
                    stderr=subprocess.PIPE)
@@ -103,8 +117,8 @@ def run_server(peer, row, cpus, tools):
         if len(first) != 2 or first[0] != "port":
             finish(server, 1)
             raise Failure("the server gave no port")
-        client = begin([tools["load"], first[1], str(server.pid)], {cpus[-1]},
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        client = begin([*tools[row.client], row.name, first[1], str(server.pid), str(size),
+                        f"{seconds:g}"], {cpus[-1]}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return finish(client, row.limit)
     finally:
         stop(server)
@@ -112,8 +126,8 @@ def run_server(peer, row, cpus, tools):
 
 def run_once(peer, row, size, seconds, cpus, tools):
     """One process of one peer: {metric: (value, unit)}, or a Failure."""
-    if row.server:
-        return run_server(peer, row, cpus, tools)
+    if row.client:
+        return run_server(peer, row, size, seconds, cpus, tools)
     pinned = set(cpus[:1]) if row.workers == 1 and not row.free else set(cpus)
     command = [*peer.command, row.program, str(row.workers), str(size), f"{seconds:g}"]
     return finish(begin(command, pinned, stdout=subprocess.PIPE, stderr=subprocess.PIPE), row.limit)
@@ -122,13 +136,14 @@ def run_once(peer, row, size, seconds, cpus, tools):
 class Cell:
     """What one peer came to in one row."""
 
-    def __init__(self, peer, row, quick):
+    def __init__(self, peer, row, quick, most):
         self.peer = peer
-        self.size = row.sizes.get(peer.name, row.size)
+        self.size = min(row.sizes.get(peer.name, row.size), most)
         self.scaled = self.size != row.size
         if quick:
             self.size = min(self.size, row.quick)
-        self.seconds = row.seconds.get(peer.name, 2) if not quick else 1
+        seconds, least = (CLIENT_SECONDS, 0.1) if row.client else (SLEEP_SECONDS, 1)
+        self.seconds = least if quick else row.seconds.get(peer.name, seconds)
         self.samples, self.error, self.spent = {}, None, 0.0
 
     def go(self, row, cpus, tools):
@@ -163,9 +178,19 @@ class Cell:
         return middle, self.samples[key][0][1]
 
 
+def size_max(row, tools, quick):
+    """What the machine allows of descriptors and of files in memory."""
+    if row.client:
+        return descriptors() - SPARE_DESCRIPTORS
+    if row.program == "files-large":
+        return tools["files"].large(row.quick if quick else row.size)
+    return row.size
+
+
 def measure(row, peers, options, cpus, tools, budget, say):
     """All rounds of a row within its time; at least one."""
-    cells = [Cell(peer, row, options.quick) for peer in peers if row.wants(peer.name)]
+    most = size_max(row, tools, options.quick)
+    cells = [Cell(peer, row, options.quick, most) for peer in peers if row.wants(peer.name)]
     start = time.monotonic()
     longest = 0.0
     for number in range(options.rounds):
@@ -304,13 +329,20 @@ def chosen(text, known, what):
     return names
 
 
+def chosen_rows(text):
+    """Rows by name or by group, in the order of the table."""
+    groups = dict.fromkeys(row.group for row in ROWS)
+    names = chosen(text, [*(row.name for row in ROWS), *groups], "row or group")
+    return [row for row in ROWS if row.name in names or row.group in names]
+
+
 def arguments():
     parser = argparse.ArgumentParser(description="Compare with other runtimes, in one run.")
     parser.add_argument("--build", default="build", help="the meson build folder (build)")
-    parser.add_argument("--rows", help="only these, separated by commas")
+    parser.add_argument("--rows", help="only these rows or groups, separated by commas")
     parser.add_argument("--peers", help="only these; none: ours and the floor alone")
     parser.add_argument("--rounds", type=int, default=5, help="at most so many a cell (5)")
-    parser.add_argument("--minutes", type=float, default=11, help="to measure in (11)")
+    parser.add_argument("--minutes", type=float, default=18, help="to measure in (18)")
     parser.add_argument("--quick", action="store_true", help="one round of little work")
     parser.add_argument("--list", action="store_true", help="name the rows and the peers")
     parser.add_argument("--no-install", action="store_true", help="take what is there")
@@ -335,22 +367,8 @@ def write(path, text):
         out.write(text)
 
 
-def main():
-    options = arguments()
-    names = chosen(options.peers, [peer.name for peer in build.PEERS], "peer")
-    wanted = chosen(options.rows, [row.name for row in ROWS], "row")
-    if options.list:
-        print("rows: ", " ".join(row.name for row in ROWS))
-        print("peers:", " ".join(peer.name for peer in build.PEERS))
-        return 0
-    rows = [row for row in ROWS if row.name in wanted]
-    folder = os.path.join(TOP, options.build)
-    tools = build.own_programs(folder)
-    peers, left_out = build.build_peers(names, folder, not options.no_install)
-    for name, reason in left_out.items():
-        print(f"left out: {name}: {reason}", flush=True)
-    peers = [build.Ready("ours", [tools["ours"]], "this tree"),
-             build.Ready("floor", [tools["floor"]], "by hand"), *peers]
+def measure_all(rows, peers, options, tools):
+    """The results of all rows, within the time that was given."""
     progress, cpus = Progress(), processors()
     results, end = [], time.monotonic() + 60 * options.minutes
     for number, row in enumerate(rows):
@@ -359,6 +377,28 @@ def main():
         cells = measure(row, peers, options, cpus, tools, budget, progress.say)
         progress.row(number + 1, len(rows), row, cells)
         results += results_of(row, cells)
+    return results
+
+
+def main():
+    options = arguments()
+    names = chosen(options.peers, [peer.name for peer in build.PEERS], "peer")
+    rows = chosen_rows(options.rows)
+    if options.list:
+        for group in dict.fromkeys(row.group for row in ROWS):
+            print(f"{group}:", " ".join(row.name for row in ROWS if row.group == group))
+        print("peers:", " ".join(peer.name for peer in build.PEERS))
+        return 0
+    folder = os.path.join(TOP, options.build)
+    tools = build.own_programs(folder)
+    peers, left_out = build.build_peers(names, folder, not options.no_install)
+    for name, reason in left_out.items():
+        print(f"left out: {name}: {reason}", flush=True)
+    peers = [build.Ready("ours", [tools["ours"]], "this tree"),
+             build.Ready("floor", [tools["floor"]], "by hand"), *peers]
+    with Files(os.path.join(folder, "peers")) if any(row.files for row in rows) \
+            else contextlib.nullcontext() as files:
+        results = measure_all(rows, peers, options, {**tools, "files": files})
     order = [peer.name for peer in peers]
     report = {"machine": machine(), "rounds": options.rounds, "rows": results, "peers": order,
               "versions": {peer.name: peer.version for peer in peers}, "left_out": left_out}

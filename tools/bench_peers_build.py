@@ -63,7 +63,9 @@ def own_programs(folder):
     done = subprocess.run(["ninja", "--quiet", "-C", folder, "compared"], check=False)
     if done.returncode:
         sys.exit("ours could not be built")
-    return {name: os.path.join(folder, "bench", name) for name in ("ours", "floor", "load")}
+    return {**{name: os.path.join(folder, "bench", name) for name in ("ours", "floor")},
+            "load": [os.path.join(folder, "bench", "load")],
+            "load_http": [sys.executable, os.path.join(SOURCES, "load_http.py")]}
 
 
 def build_go(out):
@@ -100,10 +102,18 @@ def build_c(out, source, *libraries, package, arguments=()):
     return [program, *arguments], version
 
 
-def build_pools(*arguments):
-    """The pools of Python's own library, which need nothing more."""
+def build_own_python(source, *arguments):
+    """What takes Python's own library and nothing more."""
     version = run([sys.executable, "--version"]).split()[1]
-    return [sys.executable, os.path.join(SOURCES, "python", "pool_rows.py"), *arguments], version
+    return [sys.executable, os.path.join(SOURCES, "python", source), *arguments], version
+
+
+def find_nginx():
+    """It is not installed for this: Debian's package would also start it as a service."""
+    nginx = find("nginx", "/usr/sbin/nginx")
+    if not nginx:
+        raise LeftOut("needs nginx")
+    return [sys.executable, os.path.join(SOURCES, "nginx.py")], version_in(run([nginx, "-v"]))
 
 
 def build_posix(out, how):
@@ -157,12 +167,17 @@ PEERS = [
     Peer("asyncio", "Python asyncio", lambda out: build_python(out, "asyncio")),
     Peer("uvloop", "uvloop", lambda out: build_python(out, "uvloop", "--uvloop")),
     Peer("gevent", "gevent", lambda out: build_python(out, "gevent")),
-    Peer("multiprocessing", "Python multiprocessing", lambda out: build_pools()),
-    Peer("futures", "Python concurrent.futures", lambda out: build_pools("--futures")),
+    Peer("multiprocessing", "Python multiprocessing", lambda out: build_own_python("pool_rows.py")),
+    Peer("futures", "Python concurrent.futures",
+         lambda out: build_own_python("pool_rows.py", "--futures")),
+    Peer("subprocess", "Python subprocess", lambda out: build_own_python("start_rows.py")),
     Peer("interprocess", "Boost.Interprocess",
          lambda out: build_c(out, "interprocess.cpp", "-lrt", package="libboost-dev")),
     Peer("zeromq", "ZeroMQ", lambda out: build_c(out, "zeromq.c", "-lzmq", package="libzmq3-dev")),
     Peer("nng", "nng", lambda out: build_c(out, "nng.c", "-lnng", package="libnng-dev")),
+    Peer("io_uring", "io_uring by hand", lambda out: build_c(out, "uring.c", package="libc6")),
+    Peer("hyper", "hyper", lambda out: build_rust(out, "hyper", "hyper")),
+    Peer("nginx", "nginx", lambda out: find_nginx()),
     Peer("fork", "fork", lambda out: build_posix(out, "--fork")),
     Peer("vfork", "vfork and exec", lambda out: build_posix(out, "--vfork")),
     Peer("posix_spawn", "posix_spawn", lambda out: build_posix(out, "--spawn")),

@@ -7,6 +7,8 @@ SPDX-License-Identifier: MIT
 ONE_THREAD = ("st", "libuv", "asyncio", "uvloop", "gevent")  # they have no second worker
 PYTHON = ("asyncio", "uvloop", "gevent")
 POOLS = ("multiprocessing", "futures")
+ALLOCATORS = ("tokio-mimalloc",)  # where the system's calls are measured it is Tokio once more
+LARGE_MIB = 4096
 
 
 class Metric:
@@ -28,7 +30,8 @@ class Row:
         self.limit = more.pop("limit", 30)      # seconds for one process
         self.weight = more.pop("weight", 1)     # share of the whole time
         self.free = more.pop("free", False)     # not pinned, though it has one worker
-        self.server = more.pop("server", False)
+        self.client = more.pop("client", None)  # the program is a server, and this asks it
+        self.files = more.pop("files", False)   # of the folder of bench_peers_files.py
         self.without = more.pop("without", ())
         metrics = more.pop("metrics", None) or [(program, title)]
         self.metrics = [Metric(key, name if key == program else key, text)
@@ -94,10 +97,42 @@ ROWS = [
                  ("timers-fire.latest", "1 M timers in a second: latest")]),
     Row("timers-set", "waiting", "1 M timers set, cancelled: CPU", "timers-set", 1, 1000000,
         sizes=sizes(200000, *PYTHON)),
-    Row("echo", "network", "TCP echo: CPU a request", "echo", 1, 1, weight=4, server=True,
+    Row("echo", "network", "TCP echo: CPU a request", "echo", 1, 64, weight=4, client="load",
         metrics=[("echo.cpu", "TCP echo: CPU a request"),
                  ("echo.time", "TCP echo: time a request"),
                  ("echo.p99", "TCP echo: latency, p99")]),
+    Row("echo-many", "network", "the same, 10 000 connections: CPU", "echo", 1, 10000, weight=4,
+        client="load", without=(*ALLOCATORS, "asyncio", "gevent"),
+        metrics=[("echo-many.cpu", "the same, 10 000 connections: CPU"),
+                 ("echo-many.time", "the same, 10 000 connections: time"),
+                 ("echo-many.p99", "the same, 10 000 connections: p99")]),
+    Row("echo-deep", "network", "the same, 64, 16 messages deep: CPU", "echo", 1, 64, weight=4,
+        client="load", without=(*ALLOCATORS, "asyncio", "gevent"),
+        metrics=[("echo-deep.cpu", "the same, 64, 16 messages deep: CPU"),
+                 ("echo-deep.time", "the same, 64, 16 messages deep: time"),
+                 ("echo-deep.p99", "the same, 64, 16 messages deep: p99")]),
+    Row("accept", "network", "accept and close: CPU a connection", "accept", 1, 64, weight=3,
+        client="load", without=ALLOCATORS,
+        metrics=[("accept.cpu", "accept and close: CPU a connection"),
+                 ("accept.time", "accept and close: time a connection")]),
+    Row("http", "network", "HTTP, a word: CPU a request", "http", 1, 64, weight=4,
+        client="load_http", files=True,
+        metrics=[("http.cpu", "HTTP, a word: CPU a request"),
+                 ("http.time", "HTTP, a word: time a request"),
+                 ("http.p99", "HTTP, a word: latency, p99")]),
+    Row("http-file", "network", "HTTP, a file of 4 KiB: CPU a request", "http", 1, 64, weight=4,
+        client="load_http", files=True,
+        metrics=[("http-file.cpu", "HTTP, a file of 4 KiB: CPU a request"),
+                 ("http-file.time", "HTTP, a file of 4 KiB: time a request"),
+                 ("http-file.p99", "HTTP, a file of 4 KiB: latency, p99")]),
+    Row("files-small", "files", "10 000 small files, read: a file", "files-small", 1, 10000,
+        files=True, without=ALLOCATORS),
+    Row("files-large", "files", "a file of 4 GiB, read: a MiB", "files-large", 1, LARGE_MIB,
+        files=True, quick=64, without=ALLOCATORS, weight=2),
+    Row("exec", "programs", "start of /bin/true, and its end", "exec", 1, 400, quick=5,
+        without=ALLOCATORS),
+    Row("exec-large", "programs", "the same, 2 GiB in use", "exec-large", 1, 400, quick=5,
+        without=ALLOCATORS, sizes={"fork": 10, "libuv": 10}, weight=2),
     Row("submit", "pools", "thread pool: submit, wait, 2 workers", "submit", 2, 300000,
         sizes={"futures": 20000}),
     Row("pool-one", "pools", "process pool, one job at a time", "pool-one", 2, 100000,

@@ -14,6 +14,7 @@ import xml.etree.ElementTree
 import bench_chart
 import bench_peers
 import bench_peers_build
+import bench_peers_files
 import bench_publish
 from bench_peers_rows import ROWS, Row
 
@@ -89,10 +90,10 @@ class Measuring(unittest.TestCase):
         self.assertEqual(found["cells"]["ours"]["rounds"], 1)
 
     def test_a_server_is_asked_by_the_client_and_then_ended(self):
-        row = Row("echo", "network", "echo", "echo", 1, 1, server=True, limit=5,
+        row = Row("echo", "network", "echo", "echo", 1, 7, client="load", limit=5,
                   metrics=[("echo.cpu", "CPU")])
         with tempfile.NamedTemporaryFile("w", suffix=".sh") as load:
-            load.write("#!/bin/sh\nkill -0 $2 && echo echo.cpu $1 us\n")
+            load.write("#!/bin/sh\nkill -0 $3 && echo $1.cpu $2$4 us\n")
             load.flush()
             os.chmod(load.name, 0o700)
             copy = load.name + ".run"  # a file that is open for writing cannot be executed
@@ -100,10 +101,10 @@ class Measuring(unittest.TestCase):
                 out.write(text.read())
             os.chmod(copy, 0o700)
             server = peer("go", "echo port 7; exec sleep 60")
-            measured = bench_peers.measure(row, [server], QUIET, CPUS, {"load": copy}, 60,
+            measured = bench_peers.measure(row, [server], QUIET, CPUS, {"load": [copy]}, 60,
                                            lambda text: None)
             os.unlink(copy)
-        self.assertEqual(measured[0].value("echo.cpu"), (7.0, "us"))
+        self.assertEqual(measured[0].value("echo.cpu"), (77.0, "us"))
 
 
 def report():
@@ -178,7 +179,7 @@ class Publishing(unittest.TestCase):
         data = report()
         data["rows"][0]["group"] = "pools"
         mine = [[row["title"] for row in table.of(data)["rows"]] for table in bench_publish.TABLES]
-        self.assertEqual(mine, [["another <thing> & more"], ["a thing"]])
+        self.assertEqual(mine, [["another <thing> & more"], [], ["a thing"]])
 
 
 class Tables(unittest.TestCase):
@@ -194,6 +195,30 @@ class Tables(unittest.TestCase):
             bench_peers.chosen("a,spawn-3", ["a", "b"], "row")
         self.assertEqual(bench_peers.chosen("none", ["a"], "peer"), [])
         self.assertEqual(bench_peers.chosen(None, ["a"], "peer"), ["a"])
+
+    def test_rows_are_chosen_by_name_and_by_group(self):
+        names = [row.name for row in bench_peers.chosen_rows("exec,files")]
+        self.assertEqual(names, ["files-small", "files-large", "exec"])
+        self.assertEqual(bench_peers.chosen_rows(None), ROWS)
+
+    def test_each_group_has_a_table(self):
+        groups = [group for table in bench_publish.TABLES for group in table.groups]
+        self.assertEqual(sorted(groups), sorted({row.group for row in ROWS}))
+
+    def test_a_row_of_connections_has_as_many_as_there_are_descriptors(self):
+        row = Row("echo", "network", "echo", "echo", 1, 1 << 40, client="load")
+        cell = bench_peers.Cell(peer("go", ""), row, False, bench_peers.size_max(row, {}, False))
+        self.assertEqual(cell.size, bench_peers.descriptors() - bench_peers.SPARE_DESCRIPTORS)
+        self.assertTrue(cell.scaled)
+
+    def test_the_files_are_there_and_then_gone(self):
+        with tempfile.TemporaryDirectory() as base:
+            with bench_peers_files.Files(base) as files:
+                self.assertEqual(os.environ["BENCH_FILES"], files.folder)
+                self.assertEqual(len(os.listdir(files.folder)), bench_peers_files.SMALL + 1)
+                self.assertEqual(files.large(2), 2)
+                self.assertEqual(os.path.getsize(os.path.join(files.folder, "large")), 2 << 20)
+            self.assertEqual(os.listdir(base), [])
 
     def test_a_command_that_is_not_there_leaves_its_peer_out(self):
         with self.assertRaisesRegex(bench_peers_build.LeftOut, "no-such-program"):

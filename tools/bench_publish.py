@@ -6,9 +6,9 @@ SPDX-License-Identifier: MIT
 Usage: tools/bench_publish.py RESULTS.json [TOP]
 
 Writes what stands between `<!-- bench-peers -->` and `<!-- /bench-peers -->` in README.md and
-README.pt-BR.md, and docs/bench-peers.svg; and the same for `bench-pools`, which has the rows of
-pools and processes.  So the figures of a table are those of one run, and nobody copies them by
-hand.  A table of which the run measured no row stays as it is.
+README.pt-BR.md, and docs/bench-peers.svg; and the same for `bench-io`, which has the rows of
+network, files and programs, and for `bench-pools`.  So the figures of a table are those of one run,
+and nobody copies them by hand.  A table of which the run measured no row stays as it is.
 """
 import json
 import os
@@ -34,7 +34,19 @@ SHORT = {
     "mutex-2": ("mutex, 1000 tasks, 2 workers", "mutex, 1000 tarefas, 2 workers"),
     "sleepers.bytes": ("memory of a sleeping task", "memória de uma tarefa que dorme"),
     "timers-fire.cpu": ("1 M timers in 1 s, CPU", "1 M timers em 1 s, CPU"),
-    "echo.cpu": ("TCP echo, CPU a request", "eco TCP, CPU por pedido"),
+}
+IO = {
+    "echo.cpu": ("TCP echo, 64 connections: CPU a request", "eco TCP, 64 conexões: CPU por pedido"),
+    "echo-many.cpu": ("10 000 connections", "10 000 conexões"),
+    "echo-many.p99": ("10 000 connections: latency, p99", "10 000 conexões: latência, p99"),
+    "echo-deep.cpu": ("64, 16 messages deep", "64, com 16 mensagens em curso"),
+    "accept.cpu": ("accept and close, CPU a connection", "aceitar e fechar, CPU por conexão"),
+    "http.cpu": ("HTTP/1.1, a word: CPU a request", "HTTP/1.1, uma palavra: CPU por pedido"),
+    "http-file.cpu": ("HTTP/1.1, a file of 4 KiB", "HTTP/1.1, um arquivo de 4 KiB"),
+    "files-small": ("read a small file, of 10 000", "ler um arquivo pequeno, de 10 000"),
+    "files-large": ("read a MiB of a large file", "ler um MiB de um arquivo grande"),
+    "exec": ("start /bin/true, and wait", "iniciar /bin/true e esperar"),
+    "exec-large": ("the same, 2 GiB in use", "o mesmo, 2 GiB em uso"),
 }
 POOLS = {
     "submit": ("thread pool, a job", "pool de threads, uma tarefa"),
@@ -62,23 +74,28 @@ READMES = ("README.md", "README.pt-BR.md")
 class Table:
     """A table of the READMEs and its chart: its rows, and the peers that have a column."""
 
-    def __init__(self, mark, rows, pools, families, heads):
-        self.mark, self.rows, self.pools = mark, rows, pools
+    def __init__(self, mark, rows, groups, families, heads):
+        self.mark, self.rows, self.groups = mark, rows, groups
         self.families, self.heads = families, heads
         self.chart = f"docs/{mark}.svg"
 
     def of(self, report):
         """What of the report belongs here."""
         return {**report, "rows": [row for row in report["rows"]
-                                   if (row["group"] == "pools") == self.pools]}
+                                   if row["group"] in self.groups]}
 
 
 TABLES = (
-    Table("bench-peers", SHORT, False,
+    Table("bench-peers", SHORT,
+          ("tasks", "messages", "trees", "loops", "locks", "waiting"),
           {"go": ("go",), "tokio": ("tokio", "tokio-mimalloc")},
           (("", "Urdume", "floor", "Go", "Tokio", "best of the others"),
            ("", "Urdume", "piso", "Go", "Tokio", "melhor dos outros"))),
-    Table("bench-pools", POOLS, True,
+    Table("bench-io", IO, ("network", "files", "programs"),
+          {"go": ("go",), "tokio": ("tokio", "tokio-mimalloc", "hyper")},
+          (("", "Urdume", "floor", "Go", "Tokio", "best of the others"),
+           ("", "Urdume", "piso", "Go", "Tokio", "melhor dos outros"))),
+    Table("bench-pools", POOLS, ("pools",),
           {"python": ("multiprocessing", "futures")},
           (("", "Urdume", "floor", "Python", "best of the others"),
            ("", "Urdume", "piso", "Python", "melhor dos outros"))),

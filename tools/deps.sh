@@ -89,6 +89,8 @@ libst-dev             finds st.h
 libboost-dev          finds boost/interprocess/ipc/message_queue.hpp
 libzmq3-dev           finds zmq.h
 libnng-dev            finds nng/nng.h
+libhttp-parser-dev    compiles cc http_parser.h -lhttp_parser
+wrk                   has wrk
 python3-venv          python3 -c 'import ensurepip, venv'
 END
 }

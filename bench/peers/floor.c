@@ -11,7 +11,8 @@
 #include <sys/timerfd.h>
 
 #include "../pass.h"
-#include "floor_echo.h"
+#include "floor_files.h"
+#include "floor_net.h"
 #include "floor_pools.h"
 #include "peer.h"
 
@@ -481,6 +482,7 @@ int main(int argc, char **argv)
         {"timers-fire", timers_fire},
         {"timers-set", timers_set},
         {"echo", floor_echo},
+        {"accept", floor_accept},
         {"pool-one", floor_pool_one},
         {"pool-asleep", floor_pool_asleep},
         {"pool-map", floor_pool_map},
@@ -490,6 +492,10 @@ int main(int argc, char **argv)
         {"chan-process", floor_chan_process},
         {"mutex-process", floor_mutex_process},
         {"process-start", floor_process_start},
+        {"files-small", floor_files_small},
+        {"files-large", floor_files_large},
+        {"exec", floor_exec},
+        {"exec-large", floor_exec_large},
         {NULL, NULL}
     };
     return peer_main(argc, argv, rows);

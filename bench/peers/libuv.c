@@ -5,7 +5,7 @@
  */
 #include <uv.h>
 
-#include "peer.h"
+#include "peer_net.h"
 
 static void must_uv(int rc)
 {
@@ -148,20 +148,87 @@ static void connected(uv_stream_t *listener, int status)
     must_uv(uv_read_start((uv_stream_t *)client, make_room, received));
 }
 
-static void echo(peer_args a)
+static void listen_with(uv_connection_cb on_connection)
 {
-    (void)a;
     static uv_tcp_t listener;
     struct sockaddr_in at;
     int length = sizeof at;
     must_uv(uv_ip4_addr("127.0.0.1", 0, &at));
     must_uv(uv_tcp_init(uv_default_loop(), &listener));
     must_uv(uv_tcp_bind(&listener, (struct sockaddr *)&at, 0));
-    must_uv(uv_listen((uv_stream_t *)&listener, 128, connected));
+    must_uv(uv_listen((uv_stream_t *)&listener, PEER_BACKLOG, on_connection));
     must_uv(uv_tcp_getsockname(&listener, (struct sockaddr *)&at, &length));
     printf("port %d\n", ntohs(at.sin_port));
     fflush(stdout);
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}
+
+static void echo(peer_args a)
+{
+    (void)a;
+    listen_with(connected);
+}
+
+static void closing(uv_stream_t *listener, int status)
+{
+    must_uv(status);
+    uv_tcp_t *client = malloc(sizeof *client);
+    must_uv(uv_tcp_init(uv_default_loop(), client));
+    must_uv(uv_accept(listener, (uv_stream_t *)client));
+    uv_close((uv_handle_t *)client, (uv_close_cb)free);
+}
+
+static void accept_row(peer_args a)
+{
+    (void)a;
+    listen_with(closing);
+}
+
+static struct {
+    uv_process_t process;
+    uv_process_options_t options;
+    long left;
+} starter;
+
+static void start_next(void);
+
+static void ended(uv_handle_t *handle)
+{
+    (void)handle;
+    if (starter.left-- > 0)
+        start_next();
+}
+
+static void exited(uv_process_t *process, int64_t code, int signal)
+{
+    if (code != 0 || signal != 0)
+        peer_fail("a program");
+    uv_close((uv_handle_t *)process, ended);
+}
+
+static void start_next(void)
+{
+    must_uv(uv_spawn(uv_default_loop(), &starter.process, &starter.options));
+}
+
+static void start_all(peer_args a)
+{
+    static char *arguments[] = {"/bin/true", NULL};
+    starter.options =
+        (uv_process_options_t){.file = arguments[0], .args = arguments, .exit_cb = exited};
+    start_next();
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    starter.left = a.times - 1;
+    int64_t start = peer_now();
+    start_next();
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    peer_say_us(a.row, start, a.times);
+}
+
+static void start_all_large(peer_args a)
+{
+    peer_grow();
+    start_all(a);
 }
 
 int main(int argc, char **argv)
@@ -170,6 +237,9 @@ int main(int argc, char **argv)
                                     {"timers-set", timers_set},
                                     {"wake", wake},
                                     {"echo", echo},
+                                    {"accept", accept_row},
+                                    {"exec", start_all},
+                                    {"exec-large", start_all_large},
                                     {NULL, NULL}};
     return peer_main(argc, argv, rows);
 }

@@ -7,6 +7,7 @@
  *
  *     PROGRAM ROW WORKERS N [SECONDS]     a line for each result: NAME VALUE UNIT, lower is better
  *
+ * The rows of files read the folder that BENCH_FILES names: files 0 to 9999, of 1 KiB, and `large`.
  * It warms up, does the work of ROW, of size N, on so many threads, and exits with 0; with 77 if it
  * has no such row; with 3 if the sleepers took longer to start than the SECONDS they were to sleep;
  * with anything else if it failed.
@@ -232,6 +233,32 @@ static inline long peer_touch(const void *bytes, size_t n)
     for (size_t i = 0; i < n; i += PEER_PAGE_BYTES)
         sum += at[i];
     return sum;
+}
+
+/* ---- files ---- */
+
+enum { PEER_FILE_BYTES = 1024, PEER_PIECE_BYTES = 256 << 10 };
+
+static inline const char *peer_folder(void)
+{
+    const char *folder = getenv("BENCH_FILES");
+    if (!folder)
+        peer_fail("BENCH_FILES is not set");
+    return folder;
+}
+
+/* The path of small file i. */
+static inline const char *peer_file(char path[512], const char *folder, long i)
+{
+    snprintf(path, 512, "%s/%ld", folder, i);
+    return path;
+}
+
+/* The path of the large one. */
+static inline const char *peer_large(char path[512])
+{
+    snprintf(path, 512, "%s/large", peer_folder());
+    return path;
 }
 
 /* 2 GiB that were written to, as the programs have that start others. */

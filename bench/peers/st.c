@@ -11,7 +11,7 @@
 #include <st.h>
 #include <sys/socket.h>
 
-#include "peer.h"
+#include "peer_net.h"
 
 static st_thread_t go(void *(*run)(void *), void *arg)
 {
@@ -216,15 +216,8 @@ static void *serve(void *arg)
 static void echo(peer_args a)
 {
     (void)a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof at;
-    peer_must(bind(fd, (struct sockaddr *)&at, sizeof at), "bind");
-    peer_must(listen(fd, 128), "listen");
-    peer_must(getsockname(fd, (struct sockaddr *)&at, &length), "getsockname");
-    printf("port %d\n", ntohs(at.sin_port));
-    fflush(stdout);
-    st_netfd_t listener = st_netfd_open_socket(fd);
+    int on = 1;
+    st_netfd_t listener = st_netfd_open_socket(peer_listen(0));
     for (;;) {
         st_netfd_t client = st_accept(listener, NULL, NULL, ST_UTIME_NO_TIMEOUT);
         if (!client)

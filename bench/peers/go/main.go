@@ -29,8 +29,10 @@ var table = map[string]func(){
 	"spawn": spawn, "yield": yield, "pingpong": pingpong, "apart": apart, "skynet": skynet, "fib": fib,
 	"chan": channel, "mutex": mutex, "mutex-many": mutexMany, "wake": wake, "sleepers": sleepers,
 	"timers-fire": timersFire, "timers-set": timersSet, "echo": echo,
+	"accept": accept, "http": web,
 	"for-even": forEven, "for-uneven": forUneven, "for-nested": forNested, "for-memory": forMemory,
 	"reduce": reduce, "sort": sortAll, "submit": submit,
+	"files-small": filesSmall, "files-large": filesLarge, "exec": startSmall, "exec-large": startLarge,
 }
 
 func say(name string, value float64, unit string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"sort"
@@ -140,4 +141,30 @@ func echo() {
 		must(err)
 		go serve(c)
 	}
+}
+
+func accept() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	fmt.Println("port", listener.Addr().(*net.TCPAddr).Port)
+	for {
+		c, err := listener.Accept()
+		must(err)
+		go c.Close()
+	}
+}
+
+var hello = []byte("hello, world\n")
+
+func sayHello(w http.ResponseWriter, _ *http.Request) {
+	w.Write(hello)
+}
+
+func web() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	http.HandleFunc("GET /hello", sayHello)
+	http.Handle("GET /", http.FileServer(http.Dir(os.Getenv("BENCH_FILES"))))
+	fmt.Println("port", listener.Addr().(*net.TCPAddr).Port)
+	must(http.Serve(listener, nil))
 }

@@ -8,8 +8,8 @@ import sys
 import threading
 import time
 
-from rows import (BATCH, Args, delays, find, now, resident, say, say_each, say_skynet, say_sleepers,
-                  say_timers)
+from rows import (BATCH, Args, delays, find, grow, now, resident, say, say_each, say_skynet,
+                  say_sleepers, say_timers, say_us)
 
 
 async def nothing():
@@ -178,22 +178,46 @@ async def wake(args):
     say("wake.p99", samples[args.times * 99 // 100], "us")
 
 
-async def serve(reader, writer):
-    while data := await reader.read(4096):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
+class Echo(asyncio.Protocol):
+    """Streams take twice as long."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.transport.write(data)
 
 
 async def echo(_):
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Echo, "127.0.0.1", 0, backlog=1024)
     print("port", server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
+async def start_one():
+    process = await asyncio.create_subprocess_exec("/bin/true")
+    assert await process.wait() == 0
+
+
+async def start_all(args):
+    await start_one()
+    start = now()
+    for _ in range(args.times):
+        await start_one()
+    say_us(args.row, start, args.times)
+
+
+async def start_all_large(args):
+    grown = grow()
+    await start_all(args)
+    del grown
+
+
 ROWS = {"spawn": spawn, "yield": yield_, "pingpong": pingpong, "skynet": skynet, "chan": chan,
         "mutex": mutex, "mutex-many": mutex_many, "sleepers": sleepers, "timers-fire": timers_fire,
-        "timers-set": timers_set, "wake": wake, "echo": echo}
+        "timers-set": timers_set, "wake": wake, "echo": echo, "exec": start_all,
+        "exec-large": start_all_large}
 
 
 def main():

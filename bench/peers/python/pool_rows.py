@@ -10,7 +10,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
 
-from rows import BATCH, Args, find, now, say, say_each
+from rows import BATCH, Args, find, grow, now, say, say_each, say_us
 
 SMALL_BYTES, LARGE_BYTES, PAGE_BYTES = 64 << 10, 16 << 20, 4096
 
@@ -25,10 +25,6 @@ def touch(data):
 
 def nothing():
     pass
-
-
-def say_us(name, start, times):
-    say(name, (now() - start) / 1e3 / times, "us")
 
 
 class Pool:
@@ -154,8 +150,7 @@ def mutex_process(args):
 
 def process_start(args):
     context = multiprocessing.get_context("forkserver")
-    memory = bytearray(2 << 30)
-    memory[::PAGE_BYTES] = b"\1" * (len(memory) // PAGE_BYTES)
+    grown = grow()
     for i in range(args.times + 1):
         if i == 1:  # the first starts the server
             start = now()
@@ -163,6 +158,7 @@ def process_start(args):
         process.start()
         process.join()
     say_us("process-start", start, args.times)
+    del grown
 
 
 POOLS = {"pool-one": pool_one, "pool-asleep": pool_asleep, "pool-map": pool_map,

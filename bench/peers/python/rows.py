@@ -39,6 +39,15 @@ def say_each(name, start, times):
     say(name, (now() - start) / times, "ns")
 
 
+def say_us(name, start, times):
+    say(name, (now() - start) / 1e3 / times, "us")
+
+
+def grow():
+    """2 GiB that were written to."""
+    return bytearray(b"\1") * (2 << 30)
+
+
 def say_skynet(start, leaves, total):
     if total != leaves * (leaves - 1) // 2:
         sys.exit("the sum is wrong")

@@ -4,9 +4,11 @@
 // Called as bench/peers/peer.h says: PROGRAM ROW WORKERS N [SECONDS].
 use std::time::{Duration, Instant};
 
+pub mod files;
 pub mod loops;
 pub mod tasks;
 pub mod waits;
+pub mod web;
 
 pub const BATCH: usize = 1000;
 const STEPS: usize = 8;
@@ -44,6 +46,14 @@ pub fn say(name: &str, value: f64, unit: &str) {
 
 pub fn say_each(name: &str, start: Instant, times: usize) {
     say(name, start.elapsed().as_nanos() as f64 / times as f64, "ns");
+}
+
+pub fn say_us(name: &str, start: Instant, times: usize) {
+    say(
+        name,
+        start.elapsed().as_secs_f64() * 1e6 / times as f64,
+        "us",
+    );
 }
 
 pub fn say_fib(start: Instant, n: usize) {

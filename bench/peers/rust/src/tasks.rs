@@ -25,6 +25,11 @@ pub const ROWS: &[Row] = &[
     ("timers-set", waits::timers_set),
     ("wake", waits::wake),
     ("echo", waits::echo),
+    ("accept", waits::accept),
+    ("files-small", files::files_small),
+    ("files-large", files::files_large),
+    ("exec", files::exec),
+    ("exec-large", files::exec_large),
 ];
 
 fn stealing_runtime(workers: usize) -> Runtime {

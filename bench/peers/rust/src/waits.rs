@@ -156,3 +156,14 @@ pub fn echo(args: Args) {
         }
     });
 }
+
+pub fn accept(args: Args) {
+    runtime(args.workers).block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        println!("port {}", listener.local_addr().unwrap().port());
+        loop {
+            let (connection, _) = listener.accept().await.expect("accept");
+            tokio::spawn(async move { drop(connection) });
+        }
+    });
+}

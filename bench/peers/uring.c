@@ -1,5 +1,5 @@
 /*
- * floor_echo.c - the echo server that is no runtime: one loop over one io_uring.
+ * uring.c - the echo server that is no runtime, on io_uring: one loop over one ring.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -8,15 +8,15 @@
  * anything else: one issuer, and completions only when asked for.
  */
 #include <linux/io_uring.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "floor_echo.h"
+#include "peer_net.h"
 
-enum { ENTRIES = 512, CONNECTIONS_MAX = 256, MESSAGE_MAX = 4096, ACCEPTED = CONNECTIONS_MAX };
+enum { ENTRIES = 4096, COMPLETIONS = 32768, CONNECTIONS_MAX = 16384, MESSAGE_MAX = 4096 };
+enum { ACCEPTED = CONNECTIONS_MAX };
 
 typedef struct ring {
     int fd;
@@ -34,7 +34,9 @@ static struct {
 /* False where the kernel has no such ring, or does not let us have one. */
 static bool open_ring(ring *r)
 {
-    struct io_uring_params p = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
+    struct io_uring_params p = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                                         IORING_SETUP_CQSIZE,
+                                .cq_entries = COMPLETIONS};
     r->fd = (int)syscall(SYS_io_uring_setup, ENTRIES, &p);
     if (r->fd < 0 || !(p.features & IORING_FEAT_SINGLE_MMAP))
         return false;
@@ -56,6 +58,15 @@ static bool open_ring(ring *r)
     for (unsigned i = 0; i < p.sq_entries; i++)
         array[i] = i;
     return true;
+}
+
+static void submit(ring *r, unsigned wanted)
+{
+    __atomic_store_n(r->sq_tail, r->tail, __ATOMIC_RELEASE);
+    long n = syscall(SYS_io_uring_enter, r->fd, r->tail - r->submitted, wanted,
+                     IORING_ENTER_GETEVENTS, NULL, 0);
+    peer_must((int)n, "io_uring_enter");
+    r->submitted += (unsigned)n;
 }
 
 static struct io_uring_sqe *entry(ring *r, int op, int fd, unsigned data)
@@ -84,24 +95,17 @@ static void answer(ring *r, unsigned i, int size)
     receive(r, i);
 }
 
-static void submit_and_wait(ring *r)
-{
-    __atomic_store_n(r->sq_tail, r->tail, __ATOMIC_RELEASE);
-    long n = syscall(SYS_io_uring_enter, r->fd, r->tail - r->submitted, 1, IORING_ENTER_GETEVENTS,
-                     NULL, 0);
-    peer_must((int)n, "io_uring_enter");
-    r->submitted += (unsigned)n;
-}
-
 static void serve(ring *r, int listener)
 {
     unsigned connections = 0;
     entry(r, IORING_OP_ACCEPT, listener, ACCEPTED);
     for (;;) {
-        submit_and_wait(r);
+        submit(r, 1);
         unsigned head = *r->cq_head, tail = __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE);
         for (; head != tail; head++) {
             const struct io_uring_cqe *done = &r->cqes[head & r->cq_mask];
+            if (r->tail - r->submitted > ENTRIES - 2) /* links must not be torn */
+                submit(r, 0);
             if (done->user_data == ACCEPTED) {
                 peer_must(connections < CONNECTIONS_MAX ? done->res : -1, "accept");
                 setsockopt(done->res, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
@@ -116,19 +120,17 @@ static void serve(ring *r, int listener)
     }
 }
 
-void floor_echo(peer_args a)
+static void echo(peer_args a)
 {
     (void)a;
     static ring r;
     if (!open_ring(&r))
         exit(PEER_NO_ROW);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof at;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    peer_must(bind(listener, (struct sockaddr *)&at, sizeof at), "bind");
-    peer_must(listen(listener, 128), "listen");
-    peer_must(getsockname(listener, (struct sockaddr *)&at, &size), "getsockname");
-    printf("port %d\n", ntohs(at.sin_port));
-    fflush(stdout);
-    serve(&r, listener);
+    serve(&r, peer_listen(0));
+}
+
+int main(int argc, char **argv)
+{
+    static const peer_row rows[] = {{"echo", echo}, {NULL, NULL}};
+    return peer_main(argc, argv, rows);
 }
