@@ -32,7 +32,7 @@ BANS = [
      "let a wrapper in base/os*.c return -errno"),
     (r"\b(__thread|_Thread_local|thread_local)\b", r"src/", r"src/core/(task\.[ch]|overflow\.c)",
      "ask core/task.c: a thread-local read is cached across a switch"),
-    (r"\b(sleep|usleep|nanosleep)\s*\(", r"test/", r"test/unit/blocking\w*\.c",
+    (r"\b(sleep|usleep|nanosleep)\s*\(", r"test/", r"test/(unit/blocking\w*|blocking/plain)\.c",
      "use the virtual clock: no test waits"),
     (r"\b(strcpy|strcat|stpcpy)\s*\(", r"", None, "use memcpy or snprintf with a size"),
     (r"\b(sprintf|vsprintf)\s*\(", r"", None, "use snprintf"),

@@ -274,7 +274,8 @@ int urd__os_thread_start(urd__os_thread *out, size_t stack_bytes, void *(*fn)(vo
 
 void urd__os_thread_join(const urd__os_thread *thread)
 {
-    pthread_join(thread->id, NULL);
+    int rc = pthread_join(thread->id, NULL);
+    urd__assert(rc == 0);
 }
 
 int urd__os_at_thread_end(void (*fn)(void *), void *arg)

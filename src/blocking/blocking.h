@@ -13,11 +13,15 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,15 +45,41 @@
     X(poll)                                                                                        \
     X(ppoll)                                                                                       \
     X(select)                                                                                      \
+    X(pselect)                                                                                     \
     X(epoll_wait)                                                                                  \
+    X(epoll_pwait)                                                                                 \
     X(nanosleep)                                                                                   \
     X(clock_nanosleep)                                                                             \
     X(usleep)                                                                                      \
     X(sleep)                                                                                       \
     X(getaddrinfo)                                                                                 \
     X(getnameinfo)                                                                                 \
+    X(pthread_join)                                                                                \
+    X(pthread_tryjoin_np)                                                                          \
+    X(flock)                                                                                       \
+    X(wait)                                                                                        \
+    X(wait3)                                                                                       \
+    X(wait4)                                                                                       \
+    X(waitid)                                                                                      \
+    X(waitpid)                                                                                     \
+    X(sem_wait)                                                                                    \
+    X(sem_trywait)                                                                                 \
+    X(sem_timedwait)                                                                               \
+    X(sem_clockwait)                                                                               \
+    X(sem_post)                                                                                    \
+    X(pthread_rwlock_rdlock)                                                                       \
+    X(pthread_rwlock_tryrdlock)                                                                    \
+    X(pthread_rwlock_timedrdlock)                                                                  \
+    X(pthread_rwlock_clockrdlock)                                                                  \
+    X(pthread_rwlock_wrlock)                                                                       \
+    X(pthread_rwlock_trywrlock)                                                                    \
+    X(pthread_rwlock_timedwrlock)                                                                  \
+    X(pthread_rwlock_clockwrlock)                                                                  \
+    X(pthread_rwlock_unlock)                                                                       \
     X(pthread_mutex_lock)                                                                          \
     X(pthread_mutex_trylock)                                                                       \
+    X(pthread_mutex_timedlock)                                                                     \
+    X(pthread_mutex_clocklock)                                                                     \
     X(pthread_mutex_unlock)                                                                        \
     X(pthread_cond_wait)                                                                           \
     X(pthread_cond_timedwait)                                                                      \
@@ -83,5 +113,20 @@ int urd__blocking_until(urd_time when, int (*fn)(void *arg), void *arg);
 /* Wait until one of the descriptors may have what is asked of it.  0; -ETIMEDOUT, -ECANCELED,
  * -errno. */
 int urd__blocking_wait(const struct pollfd *list, unsigned n, urd_time when);
+
+/* When that is by our clock; and whether it is a time at all. */
+urd_time urd__blocking_time(clockid_t clock, const struct timespec *when);
+static inline bool urd__blocking_is_time(const struct timespec *t)
+{
+    return t->tv_nsec >= 0 && t->tv_nsec < URD_SECOND;
+}
+
+/*
+ * Try until it is not EBUSY: what it was; ETIMEDOUT, or, unless shielded, ECANCELED.  Between tries
+ * it waits for urd__blocking_wake(on), which whoever may have changed that calls afterwards, and
+ * which wakes n at most and says how many.  attempt() is called with a lock held.
+ */
+int urd__blocking_line(void *on, int (*attempt)(void *on), urd_time until, bool shielded);
+int urd__blocking_wake(const void *on, int n);
 
 #endif

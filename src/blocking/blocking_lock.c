@@ -146,6 +146,43 @@ static int park(queue *q, parked *p, urd_time until, bool shielded)
     return woken ? 0 : over;
 }
 
+urd_time urd__blocking_time(clockid_t clock, const struct timespec *when)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return urd__blocking_after(when->tv_sec - now.tv_sec, when->tv_nsec - now.tv_nsec);
+}
+
+/* Each time that it is woken or looks by itself it tries as one that is in the queue already. */
+int urd__blocking_line(void *on, int (*attempt)(void *on), urd_time until, bool shielded)
+{
+    queue *q = queue_of(on);
+    for (urd_time again = AGAIN;; again = again < AGAIN_MAX ? 2 * again : again) {
+        parked p = {.on = on};
+        enter(q);
+        enqueue(q, &p);
+        urd__fence_seq();     /* L2 */
+        int rc = attempt(on); /* L3 */
+        if (rc != EBUSY)
+            dequeue(q, &p);
+        leave(q);
+        if (rc != EBUSY)
+            return rc;
+        urd_time now = urd_now();
+        rc = park(q, &p, until - now < again ? until : now + again, shielded);
+        if (rc && rc != -ETIMEDOUT)
+            return -rc;
+        if (rc && until <= urd_now())
+            return ETIMEDOUT;
+    }
+}
+
+int urd__blocking_wake(const void *on, int n)
+{
+    urd__fence_seq(); /* U2 */
+    return wake(on, n);
+}
+
 /* ---- Owners ---------------------------------------------------------------------------------- */
 
 static entry *new_entry(void)
@@ -247,33 +284,31 @@ static int try_mutex(pthread_mutex_t *m)
     return rc;
 }
 
+static int try_under_lock(void *m)
+{
+    return try(queue_of(m), m);
+}
+
 static int lock_mutex(pthread_mutex_t *m)
 {
-    queue *q = queue_of(m);
     int rc = try_mutex(m);
-    for (urd_time again = AGAIN; rc == EBUSY; again = again < AGAIN_MAX ? 2 * again : again) {
-        parked p = {.on = m};
-        enter(q);
-        enqueue(q, &p);
-        urd__fence_seq(); /* L2 */
-        rc = try(q, m);   /* L3 */
-        if (rc != EBUSY)
-            dequeue(q, &p);
-        leave(q);
-        if (rc != EBUSY)
-            break;
-        park(q, &p, urd_now() + again, true);
-        rc = try_mutex(m);
-    }
-    return rc;
+    return rc == EBUSY ? urd__blocking_line(m, try_under_lock, URD_FOREVER, true) : rc;
+}
+
+static int lock_by(pthread_mutex_t *m, clockid_t clock, const struct timespec *when)
+{
+    int rc = try_mutex(m);
+    if (rc == EBUSY && !urd__blocking_is_time(when))
+        return EINVAL;
+    urd_time until = rc == EBUSY ? urd__blocking_time(clock, when) : 0;
+    return rc == EBUSY ? urd__blocking_line(m, try_under_lock, until, true) : rc;
 }
 
 static int unlock_mutex(pthread_mutex_t *m)
 {
     int rc = knows_owner(m) ? unlock_owned(m, urd_task_id())
                             : urd__blocking_real()->pthread_mutex_unlock(m); /* U1 */
-    urd__fence_seq();                                                        /* U2 */
-    wake(m, 1);
+    urd__blocking_wake(m, 1);
     return rc;
 }
 
@@ -281,6 +316,20 @@ int pthread_mutex_lock(pthread_mutex_t *m)
 {
     return is_ours(m) && URD__CAUGHT() ? lock_mutex(m)
                                        : urd__blocking_real()->pthread_mutex_lock(m);
+}
+
+int pthread_mutex_timedlock(pthread_mutex_t *restrict m, const struct timespec *restrict when)
+{
+    return is_ours(m) && URD__CAUGHT() ? lock_by(m, CLOCK_REALTIME, when)
+                                       : urd__blocking_real()->pthread_mutex_timedlock(m, when);
+}
+
+int pthread_mutex_clocklock(pthread_mutex_t *restrict m, clockid_t clock,
+                            const struct timespec *restrict when)
+{
+    return is_ours(m) && URD__CAUGHT()
+               ? lock_by(m, clock, when)
+               : urd__blocking_real()->pthread_mutex_clocklock(m, clock, when);
 }
 
 int pthread_mutex_trylock(pthread_mutex_t *m)
@@ -296,20 +345,11 @@ int pthread_mutex_unlock(pthread_mutex_t *m)
     if (is_ours(m) && URD__CAUGHT())
         return unlock_mutex(m);
     int rc = urd__blocking_real()->pthread_mutex_unlock(m); /* U1 */
-    urd__fence_seq();                                       /* U2 */
-    wake(m, 1);
+    urd__blocking_wake(m, 1);
     return rc;
 }
 
 /* ---- Conditions ------------------------------------------------------------------------------ */
-
-/* When that is by our clock. */
-static urd_time time_of(clockid_t clock, const struct timespec *when)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return urd__blocking_after(when->tv_sec - now.tv_sec, when->tv_nsec - now.tv_nsec);
-}
 
 /* One that is cancelled already, and does not care, is not to make a loop that is never idle. */
 static int let_others_run(pthread_cond_t *unused)
@@ -359,14 +399,14 @@ int pthread_cond_timedwait(pthread_cond_t *restrict c, pthread_mutex_t *restrict
     if (!is_ours(m) || !URD__CAUGHT())
         return urd__blocking_real()->pthread_cond_timedwait(c, m, when);
     bool monotonic = c->__data.__wrefs & MONOTONIC_BIT;
-    return wait_for(c, m, time_of(monotonic ? CLOCK_MONOTONIC : CLOCK_REALTIME, when));
+    return wait_for(c, m, urd__blocking_time(monotonic ? CLOCK_MONOTONIC : CLOCK_REALTIME, when));
 }
 
 int pthread_cond_clockwait(pthread_cond_t *restrict c, pthread_mutex_t *restrict m, clockid_t clock,
                            const struct timespec *restrict when)
 {
     return is_ours(m) && URD__CAUGHT()
-               ? wait_for(c, m, time_of(clock, when))
+               ? wait_for(c, m, urd__blocking_time(clock, when))
                : urd__blocking_real()->pthread_cond_clockwait(c, m, clock, when);
 }
 

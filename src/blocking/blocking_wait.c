@@ -185,6 +185,18 @@ int select(int n, fd_set *restrict in, fd_set *restrict out, fd_set *restrict od
     return (int)urd__blocking_answer(ready);
 }
 
+/* Its timeout is not written to.  One that changes the thread's mask of signals is the kernel's. */
+int pselect(int n, fd_set *restrict in, fd_set *restrict out, fd_set *restrict odd,
+            const struct timespec *restrict timeout, const sigset_t *restrict mask)
+{
+    bool odd_time = timeout && !urd__blocking_is_time(timeout);
+    if (mask || odd_time || n < 0 || n > FD_SETSIZE || !URD__CAUGHT())
+        return urd__blocking_real()->pselect(n, in, out, odd, timeout, mask);
+    sets s = {{in, out, odd}};
+    return (int)urd__blocking_answer(select_until(
+        &s, n, timeout ? urd__blocking_after(timeout->tv_sec, timeout->tv_nsec) : URD_FOREVER));
+}
+
 /* ---- epoll ----------------------------------------------------------------------------------- */
 
 static int epoll_until(int set, struct epoll_event *out, int n, urd_time when)
@@ -200,6 +212,14 @@ int epoll_wait(int set, struct epoll_event *out, int n, int timeout_ms)
 {
     return URD__CAUGHT() ? epoll_until(set, out, n, after_ms(timeout_ms))
                          : urd__blocking_real()->epoll_wait(set, out, n, timeout_ms);
+}
+
+/* The same of masks. */
+int epoll_pwait(int set, struct epoll_event *out, int n, int timeout_ms, const sigset_t *mask)
+{
+    return !mask && URD__CAUGHT()
+               ? epoll_until(set, out, n, after_ms(timeout_ms))
+               : urd__blocking_real()->epoll_pwait(set, out, n, timeout_ms, mask);
 }
 
 /* ---- Sleeping -------------------------------------------------------------------------------- */

@@ -5,7 +5,8 @@ SPDX-License-Identifier: MIT
 
 BLOCKING names liburdume-blocking, which is preloaded; BLOCKING_REDIS and BLOCKING_POSTGRES the
 programs, which need their servers of Debian: each is started here, in a folder that goes away.
-    test/cli/blocking.py [redis] [postgres] [runtime]
+BLOCKING_PLAIN is a program that knows nothing of Urdume.
+    test/cli/blocking.py [redis] [postgres] [runtime] [plain]
 """
 import glob
 import os
@@ -112,6 +113,42 @@ def check_runtime(_):
                           capture_output=True, check=True).stdout
     jumps = set(re.findall(r"\b(?:jmp|b|bnd jmp)\s+\w+ <(\w+)@plt>", code)) & names
     assert not jumps, f"liburdume.so jumps to {sorted(jumps)}, so their caller is not known"
+
+
+SCRIPT = """
+import select, socket, subprocess, threading
+done, lock, ends = [], threading.Lock(), socket.socketpair()
+def work(n):
+    for _ in range(1000):
+        with lock:
+            done.append(n)
+all = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+for one in all: one.start()
+for one in all: one.join()
+ends[0].settimeout(0.01)
+try:
+    ends[0].recv(1)
+except TimeoutError as error:
+    print(error)
+ends[1].sendall(b"x" * 9)
+print(sum(done), ends[0].recv(100), select.select([], [ends[0]], [], 1)[1] == [ends[0]])
+print(subprocess.run("echo $((6*7)) | cat; exit 5", shell=True, capture_output=True))
+"""
+
+
+def check_plain(_):
+    """For a program that uses nothing of Urdume all is as it was."""
+    for command in ([os.environ["BLOCKING_PLAIN"]], [sys.executable, "-c", SCRIPT],
+                    ["bash", "-c", "(sleep 0.01; exit 3) & wait $!; echo $?; seq 9 | sort -r"]):
+        with_it, without = (subprocess.run(command, env=dict(os.environ, **preload), text=True,
+                                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                           stderr=subprocess.STDOUT, timeout=SECONDS_MAX,
+                                           check=False)
+                            for preload in ({"LD_PRELOAD": os.environ["BLOCKING"]}, {}))
+        assert (with_it.returncode, with_it.stdout) == (without.returncode, without.stdout), \
+            f"{command[0]} {with_it.returncode}\n{with_it.stdout}\nand without " \
+            f"{without.returncode}\n{without.stdout}"
+        assert with_it.stdout, command[0]
 
 
 def main():

@@ -17,6 +17,8 @@
 #define pthread_mutex_lock model_mutex_lock
 #define pthread_mutex_trylock model_mutex_trylock
 #define pthread_mutex_unlock model_mutex_unlock
+#define pthread_mutex_timedlock model_mutex_timedlock
+#define pthread_mutex_clocklock model_mutex_clocklock
 #define pthread_cond_wait model_cond_wait
 #define pthread_cond_timedwait model_cond_timedwait
 #define pthread_cond_clockwait model_cond_clockwait
@@ -58,6 +60,8 @@ static struct {
     int (*model_mutex_lock)(pthread_mutex_t *m);
     int (*model_mutex_trylock)(pthread_mutex_t *m);
     int (*model_mutex_unlock)(pthread_mutex_t *m);
+    int (*model_mutex_timedlock)(pthread_mutex_t *m, const struct timespec *when);
+    int (*model_mutex_clocklock)(pthread_mutex_t *m, clockid_t clock, const struct timespec *when);
     int (*model_cond_signal)(pthread_cond_t *c);
     int (*model_cond_broadcast)(pthread_cond_t *c);
     int (*model_cond_wait)(pthread_cond_t *c, pthread_mutex_t *m);

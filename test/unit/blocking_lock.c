@@ -175,6 +175,47 @@ TEST(to_lock_is_not_cut_short_by_a_cancel)
     run_blocked(lock_cancelled);
 }
 
+static int lock_in_time(void *arg)
+{
+    guarded *g = arg;
+    struct timespec now, wrong = {.tv_nsec = -1};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    urd_time before = urd_now();
+    now.tv_sec++;
+    CHECK_EQ(pthread_mutex_clocklock(&g->mutex, CLOCK_MONOTONIC, &now), ETIMEDOUT);
+    CHECK_GT(urd_now(), before + URD_SECOND / 2);
+    CHECK_EQ(pthread_mutex_timedlock(&g->mutex, &wrong), EINVAL);
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += 60;
+    CHECK_EQ(pthread_mutex_timedlock(&g->mutex, &now), 0);
+    CHECK_EQ(g->done, 1);
+    return pthread_mutex_unlock(&g->mutex);
+}
+
+static int lock_timed(void *arg)
+{
+    (void)arg;
+    guarded g;
+    struct timespec past = {.tv_sec = 1};
+    urd_scope s;
+    open_mutex(&g, PTHREAD_MUTEX_RECURSIVE);
+    CHECK_EQ(pthread_mutex_timedlock(&g.mutex, &past), 0); /* it is free */
+    CHECK_EQ(pthread_mutex_timedlock(&g.mutex, &past), 0);
+    urd_scope_open(&s);
+    CHECK_EQ(urd_go(&s, lock_in_time, &g), 0);
+    CHECK_EQ(usleep(3000000), 0);
+    g.done = 1;
+    CHECK_EQ(pthread_mutex_unlock(&g.mutex), 0);
+    CHECK_EQ(pthread_mutex_unlock(&g.mutex), 0);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    return 0;
+}
+
+TEST(a_mutex_is_waited_for_until_a_time)
+{
+    run_blocked(lock_timed);
+}
+
 /* ---- Conditions ------------------------------------------------------------------------------ */
 
 static int wait_until_ready(void *arg)

@@ -148,6 +148,14 @@ static int selects(void *arg)
     FD_SET(fds[5][1], &out);
     CHECK_EQ(select(top, NULL, &out, NULL, NULL), 1);
     CHECK_EQ(select(top, NULL, NULL, NULL, &(struct timeval){0, 5}), 0);
+    struct timespec second = {.tv_sec = 1};
+    before = urd_now();
+    CHECK_EQ(pselect(top, &in, NULL, NULL, &second, NULL), 0);
+    CHECK_EQ(urd_now() - before, URD_SECOND);
+    CHECK_EQ(second.tv_sec, 1); /* is not written to */
+    CHECK_EQ(pselect(top, NULL, &out, NULL, NULL, NULL), 1);
+    CHECK_EQ(pselect(0, NULL, NULL, NULL, &(struct timespec){0, -1}, NULL), -1);
+    CHECK_EQ(errno, EINVAL);
     close(fds[7][0]);
     FD_ZERO(&in);
     FD_SET(fds[7][0], &in);
@@ -177,6 +185,9 @@ static int waits_for_a_set(void *arg)
     CHECK_EQ(epoll_wait(set, &event, 1, -1), 1);
     CHECK_EQ(event.data.u32, 77);
     CHECK_EQ(urd_scope_join(&s), 0);
+    event.data.u32 = 0;
+    CHECK_EQ(epoll_pwait(set, &event, 1, -1, NULL), 1);
+    CHECK_EQ(event.data.u32, 77);
     close(set);
     close_pairs();
     return 0;
