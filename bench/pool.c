@@ -110,7 +110,7 @@ static void flow(urd_kind kind, long n)
     bench_must(urd_pool_flow_open(&f, pools[kind], increment, &o), "open of a flow");
     while (urd_pool_flow_next(f, &r) == 1)
         out[r.index] = *(const long *)r.out;
-    urd_pool_flow_close(f);
+    bench_must(urd_pool_flow_close(f), "close of a flow");
 }
 
 static void task_flow(long n)

@@ -78,8 +78,8 @@ static int serve(urd_pool *p, desk *d)
         if (rc == 0)
             printf("Pedido %d: %d\n", ((const request *)r.in)->number, *(const int *)r.out);
     }
-    urd_pool_flow_close(f);
-    return rc;
+    int closed = urd_pool_flow_close(f);
+    return rc ? rc : closed;
 }
 
 static int run(void *unused)

@@ -126,8 +126,8 @@ static int hash_all(urd_pool *p, walk *w)
         show(w, &r);
         rc = 0;
     }
-    urd_pool_flow_close(f);
-    return rc;
+    int closed = urd_pool_flow_close(f);
+    return rc ? rc : closed;
 }
 
 static int run(void *arg)

@@ -159,9 +159,9 @@ static int count_all(urd_pool *pool, walk *w)
         take(w, &r);
         rc = 0;
     }
-    urd_pool_flow_close(f);
+    int closed = urd_pool_flow_close(f);
     show(&w->total, "total");
-    return rc;
+    return rc ? rc : closed;
 }
 
 static int run(void *arg)

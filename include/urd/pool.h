@@ -160,7 +160,7 @@ const char *urd_pool_detail(const urd_pool_job *j);
  *         .source = next_path, .arg = &walk, .in_bytes = sizeof(path), .out_bytes = sizeof(hash)});
  *     while (rc == 0 && (rc = urd_pool_flow_next(f, &r)) > 0)
  *         rc = use(r.in, r.out, r.result);
- *     urd_pool_flow_close(f);
+ *     int closed = urd_pool_flow_close(f);
  *
  * No more than `inflow_max` arguments are made ahead of the results that were taken: so an endless
  * input, or one larger than the memory, may be worked through.
@@ -206,9 +206,13 @@ int urd_pool_flow_open(urd_pool_flow **f, urd_pool *p, urd_pool_fn *fn,
  */
 int urd_pool_flow_next(urd_pool_flow *f, urd_pool_result *r) URD_MUST_USE;
 
-/* Take back what no worker has begun, wait for what runs, free the flow.  Not cut short by a
- * cancel.  NULL: nothing. */
-void urd_pool_flow_close(urd_pool_flow *f);
+/*
+ * Take back what no worker has begun, wait for what runs, free the flow.  Not cut short by a
+ * cancel.  0; or, since none of its jobs fails unseen, the error of the first in order whose result
+ * nobody took: so after urd_pool_flow_next() has returned 0 it is 0.  Jobs that were cancelled or
+ * taken back have not failed.  NULL: nothing, 0.
+ */
+int urd_pool_flow_close(urd_pool_flow *f) URD_MUST_USE;
 
 typedef struct urd_pool_state {
     int workers;    /* that are up */

@@ -321,10 +321,24 @@ int urd_pool_flow_next(urd_pool_flow *f, urd_pool_result *r)
 
 /* ---- close ---- */
 
-void urd_pool_flow_close(urd_pool_flow *f)
+/* Of what was given and not taken, which is all done: the error of the first that failed.  What was
+ * cancelled is no error of its own. */
+static int first_unread(const urd_pool_flow *f)
+{
+    const entry *first = NULL;
+    for (size_t i = 0; i < f->nentries; i++) {
+        const entry *e = &f->entries[i];
+        if (e->job.flow && e->job.result && e->job.result != -ECANCELED &&
+            (!first || e->index < first->index))
+            first = e;
+    }
+    return first ? first->job.result : 0;
+}
+
+int urd_pool_flow_close(urd_pool_flow *f)
 {
     if (!f)
-        return;
+        return 0;
     urd_pool *p = f->pool;
     urd__link woken = {0};
     urd__list_init(&woken);
@@ -345,5 +359,7 @@ void urd_pool_flow_close(urd_pool_flow *f)
         urd__lock(&p->lock);
     }
     urd__unlock(&p->lock);
+    int rc = first_unread(f);
     free_flow(f);
+    return rc;
 }

@@ -343,9 +343,9 @@ static int use_flow(urd_pool *p)
         failed = first_of(failed, r.result);
         rc = 0;
     }
-    urd_pool_flow_close(f);
+    int closed = urd_pool_flow_close(f);
     MUST(rc || failed || seen == ELEMENTS);
-    return first_of(rc, failed);
+    return first_of(first_of(rc, failed), closed);
 }
 
 static int open_and_use(urd_kind kind)

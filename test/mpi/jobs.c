@@ -137,8 +137,8 @@ static int endless(urd_pool *p)
         if (rc == 0 && (*(const long *)r.out != i * i || next > i + 1 + 32))
             rc = -EILSEQ;
     }
-    urd_pool_flow_close(f);
-    return rc;
+    int closed = urd_pool_flow_close(f);
+    return rc ? rc : closed;
 }
 
 static int failing(urd_pool *p)
@@ -175,9 +175,9 @@ static int dying(urd_pool *p)
         else
             printf("%zu: %d %s\n", r.index, r.result, r.detail);
     }
-    urd_pool_flow_close(f);
+    int closed = urd_pool_flow_close(f);
     printf("%d failed: %d\n", failed > 0, failed + right);
-    return rc;
+    return rc ? rc : closed;
 }
 
 /* The deadline of the pool's scope reaches the jobs at all ranks. */

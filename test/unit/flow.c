@@ -63,7 +63,7 @@ static void flow_through(urd_kind kind, bool ordered)
     CHECK_EQ(n, many);
     for (int i = 0; i < many; i++)
         CHECK_EQ(seen[i], 1);
-    urd_pool_flow_close(f);
+    CHECK_EQ(urd_pool_flow_close(f), 0);
     CHECK_EQ(urd_pool_close(p), 0);
 }
 
@@ -109,7 +109,7 @@ static int from_an_array(void *arg)
         CHECK_EQ(sum, 328350);
         urd_progress_get(&bar, &state);
         CHECK_EQ(state.done, N);
-        urd_pool_flow_close(f);
+        CHECK_EQ(urd_pool_flow_close(f), 0);
         CHECK_EQ(urd_pool_close(p), 0);
     }
     return 0;
@@ -142,7 +142,7 @@ static int endless(void *arg)
             CHECK_EQ(urd_pool_flow_next(f, &r), 1);
             CHECK_LE(c.next, taken + INFLOW);
         }
-        urd_pool_flow_close(f); /* with some on their way */
+        CHECK_EQ(urd_pool_flow_close(f), 0); /* with some on their way */
         CHECK_EQ(urd_pool_close(p), 0);
     }
     return 0;
@@ -179,7 +179,7 @@ static int results_first(void *arg)
         CHECK_LE(given, taken + 1);
     }
     CHECK_EQ(urd_pool_flow_next(f, &r), 0);
-    urd_pool_flow_close(f);
+    CHECK_EQ(urd_pool_flow_close(f), 0);
     return urd_pool_close(p);
 }
 
@@ -211,7 +211,7 @@ static int errors(void *arg)
         CHECK_EQ(rc, -EIO);
         CHECK_EQ(n, 60);
         CHECK_EQ(urd_pool_flow_next(f, &r), -EIO);
-        urd_pool_flow_close(f);
+        CHECK_EQ(urd_pool_flow_close(f), 0);
         CHECK_EQ(urd_pool_close(p), 0);
     }
     return 0;
@@ -220,6 +220,103 @@ static int errors(void *arg)
 TEST(an_error_of_one_is_in_its_result_and_one_of_the_source_comes_last)
 {
     run_all(errors);
+}
+
+/* Of an argument: its number, and a gate that the last one opens as it is made. */
+typedef struct gated {
+    int *gate;
+    long number;
+} gated;
+
+enum { GATED = 12 };
+
+static int make_gated(void *arg, void *in)
+{
+    gated *g = arg;
+    if (g->number == GATED)
+        return 0;
+    *(gated *)in = *g;
+    urd__store_rel(g->gate, ++g->number == GATED);
+    return 1;
+}
+
+static int fail_at_4_and_9(const void *in, void *out)
+{
+    const gated *g = in;
+    int rc = at_gate(&g->gate, out);
+    return rc ? rc : g->number == 4 ? -EXDEV : g->number == 9 ? -EDOM : 0;
+}
+
+/* All were given before the first result, and are run; those before `taken` are taken. */
+static int close_after(urd_kind kind, size_t taken)
+{
+    gated g = {.gate = urd_shared_alloc(sizeof *g.gate)};
+    urd_pool *p = open_pool(kind, NULL);
+    urd_pool_flow *f;
+    urd_pool_flow_options o = {
+        .source = make_gated, .arg = &g, .in_bytes = sizeof g, .ordered = true};
+    *g.gate = 0;
+    CHECK_EQ(urd_pool_flow_open(&f, p, fail_at_4_and_9, &o), 0);
+    for (size_t n = 0; n < taken; n++) {
+        urd_pool_result r;
+        CHECK_EQ(urd_pool_flow_next(f, &r), 1);
+        CHECK_EQ(r.index, n);
+    }
+    for (urd_pool_state state = {0}; state.ended < GATED; urd_pool_get(p, &state))
+        CHECK_EQ(urd_sleep(URD_MS), 0);
+    int rc = urd_pool_flow_close(f);
+    CHECK_EQ(urd_pool_close(p), 0);
+    urd_shared_free(g.gate);
+    return rc;
+}
+
+static int close_early(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < KINDS; i++) {
+        CHECK_EQ(close_after(kinds[i], 1), -EXDEV);
+        CHECK_EQ(close_after(kinds[i], 4), -EXDEV);
+        CHECK_EQ(close_after(kinds[i], 5), -EDOM); /* the first was seen */
+        CHECK_EQ(close_after(kinds[i], 10), 0);
+    }
+    return 0;
+}
+
+TEST(a_close_returns_the_first_error_that_nobody_took)
+{
+    run_all(close_early);
+}
+
+static int close_cancelled(void *arg)
+{
+    (void)arg;
+    int *gate = urd_shared_alloc(sizeof *gate), *in[8];
+    for (int i = 0; i < 8; i++)
+        in[i] = gate;
+    for (int i = 0; i < KINDS; i++) {
+        urd_pool *p = open_pool(kinds[i], NULL);
+        urd_pool_flow *f;
+        urd_pool_flow_options o = {.in = in, .n = 8, .in_bytes = sizeof *in, .inflow_max = 8};
+        CHECK_EQ(urd_pool_flow_open(&f, p, at_gate, &o), 0);
+        urd_pool_result r;
+        urd_scope s;
+        urd_scope_open(&s);
+        urd_scope_deadline(&s, urd_now() + URD_MS);
+        CHECK_EQ(urd_pool_flow_next(f, &r), -ECANCELED);
+        CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+        urd_pool_cancel(p);
+        urd__store_rel(gate, 1);
+        CHECK_EQ(urd_pool_flow_close(f), 0); /* that they never began is what was asked for */
+        CHECK_EQ(urd_pool_close(p), -ECANCELED);
+        *gate = 0;
+    }
+    urd_shared_free(gate);
+    return 0;
+}
+
+TEST(what_was_cancelled_is_no_error_of_the_close)
+{
+    run_all(close_cancelled);
 }
 
 static int die_at_7(const void *in, void *out)
@@ -246,7 +343,7 @@ static int deaths(void *arg)
         }
         CHECK_EQ(n, 20);
         CHECK_EQ(died, 2);
-        urd_pool_flow_close(f);
+        CHECK_EQ(urd_pool_flow_close(f), 0);
         CHECK_EQ(urd_pool_close(p), 0);
     }
     return 0;
@@ -284,7 +381,7 @@ static int deadline_then_on(void *arg)
         for (; urd_pool_flow_next(f, &r) == 1; n++)
             CHECK_EQ(r.result, 0);
         CHECK_EQ(n, N);
-        urd_pool_flow_close(f);
+        CHECK_EQ(urd_pool_flow_close(f), 0);
         CHECK_EQ(urd_pool_close(p), 0);
     }
     urd_shared_free(gate);
@@ -321,7 +418,7 @@ static int cancelled_pool(void *arg)
             CHECK(r.result == 0 || r.result == -ECANCELED);
         CHECK_EQ(rc, -ECANCELED);
         CHECK_EQ(n, 4); /* those that were given */
-        urd_pool_flow_close(f);
+        CHECK_EQ(urd_pool_flow_close(f), 0);
         CHECK_EQ(urd_pool_close(p), -ECANCELED);
     }
     urd_shared_free(gate);
@@ -344,7 +441,7 @@ static int sum_of_squares(const void *in, void *out)
     *(long *)out = 0;
     for (urd_pool_result r; urd_pool_flow_next(f, &r) == 1;)
         *(long *)out += *(const long *)r.out;
-    urd_pool_flow_close(f);
+    CHECK_EQ(urd_pool_flow_close(f), 0);
     return 0;
 }
 
@@ -384,11 +481,11 @@ static int wrong(void *arg)
         urd_pool_flow_open(&f, p, square,
                            &(urd_pool_flow_options){.source = count_up, .in_bytes = SIZE_MAX / 2}),
         -ENOMEM);
-    urd_pool_flow_close(NULL);
+    CHECK_EQ(urd_pool_flow_close(NULL), 0);
     CHECK_EQ(urd_pool_flow_open(&f, p, square, &(urd_pool_flow_options){0}), 0);
     urd_pool_result r;
     CHECK_EQ(urd_pool_flow_next(f, &r), 0); /* an array of nothing */
-    urd_pool_flow_close(f);
+    CHECK_EQ(urd_pool_flow_close(f), 0);
     return urd_pool_close(p);
 }
 
