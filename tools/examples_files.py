@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
-"""examples_files.py - run the examples that read and write files, and check them by others' means.
+"""examples_files.py - run the examples that use pools, and check them by others' means.
 
 SPDX-License-Identifier: MIT
 
     tools/examples_files.py DIR [NAME...]
 
-DIR holds the built programs.  The sums are sha256sum's, the counts wc's, and a picture is decoded
-and computed anew here.  What was not built is skipped; the last line is N passed, N failed,
-N skipped.
+DIR holds the built programs.  The sums are sha256sum's, the counts wc's, a picture is decoded and
+computed anew here, and the pages of a crawl are served here.  What was not built is skipped; the
+last line is N passed, N failed, N skipped.
 """
+import http.server
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import zlib
 
 sys.dont_write_bytecode = True
@@ -182,6 +186,113 @@ def test_mandelbrot_by_ranks():
             with open(name, "rb") as file:
                 pictures.append(decode_png(file.read()))
         check(pictures[0] == pictures[1], "other pixels")
+
+
+class Web:
+    """A host of pages that knows who asked for what, and how many at once."""
+
+    def __init__(self, pages, all_webs):
+        self.pages, self.hits, self.now, self.peak = pages, {}, 0, 0
+        self.lock, self.kill_at, self.all, self.crowd = threading.Lock(), None, all_webs, 0
+        all_webs.append(self)
+        web = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                web.answer(self)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def answer(self, handler):
+        path = handler.path
+        with self.lock:
+            self.hits[path] = self.hits.get(path, 0) + 1
+            self.now += 1
+            self.peak = max(self.peak, self.now)
+            self.crowd = max(self.crowd, sum(web.now for web in self.all))
+            kill = path == self.kill_at and self.hits[path] == 1
+        if not kill:
+            time.sleep(0.005)  # so that those that come at once are seen
+        with self.lock:
+            self.now -= 1
+        if kill:
+            os.kill(owner_of(handler.client_address[1]), signal.SIGKILL)
+            return
+        try:
+            handler.send_response(200 if path in self.pages else 404)
+            handler.end_headers()
+            handler.wfile.write(self.pages.get(path, b"no such page"))
+        except OSError:
+            pass  # it was killed
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def owner_of(port):
+    """The process that has the connection from this port."""
+    with open("/proc/net/tcp") as table:
+        fields = [line.split() for line in table][1:]
+    inode = next(f[9] for f in fields if f[1].endswith(f":{port:04X}") and f[9] != "0")
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            at = f"/proc/{pid}/fd"
+            if any(os.readlink(f"{at}/{fd}") == f"socket:[{inode}]" for fd in os.listdir(at)):
+                return int(pid)
+        except OSError:
+            continue  # it has gone, or is another's
+    raise AssertionError("nobody has the connection")
+
+
+def link(path):
+    return b'<a href="%s">x</a>\n' % path.encode()
+
+
+def two_webs():
+    """A tree, rings, links to themselves, to each other and to nowhere."""
+    one = {"/": b"".join(link(f"/n/{n}") for n in range(40)), "/old": b"moved"}
+    for n in range(40):
+        one[f"/n/{n}"] = link(str((n + 1) % 40)) + link(f"{n}#here") + link("/") + link("mailto:x")
+    two = {"/start": link("deep/1") + link("http://127.0.0.1:1/") + link("/gone")}
+    for n in range(1, 20):
+        two[f"/deep/{n}"] = link(str(n + 1) if n < 19 else "/start")
+    webs = []
+    return Web(one, webs), Web(two, webs)
+
+
+def test_crawl():
+    for kind in KINDS:
+        one, two = two_webs()
+        one.pages["/n/7"] += link(f"{two.url}/start")
+        two.pages["/deep/9"] += link(f"{one.url}/old")
+        if kind == "processes":
+            one.kill_at = "/n/11"
+        code, out, error = run("crawl", "-m", "5", "-h", "3", kind, f"{one.url}/",
+                               f"{two.url}/start")
+        one.close()
+        two.close()
+        expected = sorted([f"200 {len(body)} {web.url}{path}" for web in (one, two)
+                           for path, body in web.pages.items()] + [f"404 12 {two.url}/gone"])
+        check(sorted(out.splitlines()) == expected, kind, out, error)
+        check(code == 1 and not error, kind, code, error)  # one page was not there
+        for web in (one, two):
+            twice = {path for path, n in web.hits.items() if n > 1}
+            check(twice <= {web.kill_at}, kind, "more than once:", twice)
+            check(web.peak <= 3 and web.crowd <= 5, kind, web.peak, web.crowd)
+        check(kind != "processes" or one.hits["/n/11"] == 2, one.hits["/n/11"])
+    for words in ((), ("tasks",), ("fibres", one.url), ("tasks", "ftp://a/"),
+                  ("-m", "0", "tasks", one.url), ("-x", "tasks", one.url)):
+        code, out, error = run("crawl", *words)
+        check(code == 2 and not out and "usage: crawl" in error, words, code, error)
+    code, out, _ = run("crawl", "tasks", f"{one.url}/")  # nobody is there any more
+    check(code == 1 and out.startswith("Connection refused http://"), code, out)
 
 
 TESTS = {name[len("test_"):]: test for name, test in list(globals().items())
