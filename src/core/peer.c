@@ -47,16 +47,37 @@ uint32_t urd__peers_add(void)
     return 0;
 }
 
+static void forget(uint32_t *place, uint32_t number)
+{
+    bool left = urd__load_acq(place) & URD__PEER_LEFT;         /* [death] */
+    urd__store_rel(place, left ? 0 : number | URD__PEER_DIED); /* [death] */
+}
+
+static void tell_all(urd__peers *peers)
+{
+    urd__add_ar(&peers->deaths, 1); /* [death] */
+    urd__os_futex_wake_shared(&peers->deaths, INT_MAX);
+}
+
 void urd__peers_end(uint32_t number)
 {
     urd__peers *peers = urd__place_own.peers;
     if (number == 0)
         return;
-    uint32_t *place = &peers->living[number % URD__PEERS_MAX];
-    bool left = urd__load_acq(place) & URD__PEER_LEFT;         /* [death] */
-    urd__store_rel(place, left ? 0 : number | URD__PEER_DIED); /* [death] */
-    urd__add_ar(&peers->deaths, 1);                            /* [death] */
-    urd__os_futex_wake_shared(&peers->deaths, INT_MAX);
+    forget(&peers->living[number % URD__PEERS_MAX], number);
+    tell_all(peers);
+}
+
+void urd__peers_end_others(void)
+{
+    urd__peers *peers = urd__place_own.peers;
+    for (int i = 0; i < URD__PEERS_MAX; i++) {
+        uint32_t now = urd__load_acq(&peers->living[i]); /* [death] */
+        uint32_t number = now & ~URD__PEER_LEFT;
+        if (number && number != urd__place_own.self && !(now & URD__PEER_DIED))
+            forget(&peers->living[i], number);
+    }
+    tell_all(peers);
 }
 
 void urd__peers_begin(uint32_t number)

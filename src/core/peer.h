@@ -5,7 +5,8 @@
  *
  * Every process of the program has a number, which no other one gets before 2^30 have been made.
  * The zygote gives it, and takes it back when it has reaped the process: of a process whose number
- * does not live, no instruction runs any more.
+ * does not live, no instruction runs any more.  If the zygote itself is killed, all others are, and
+ * the program takes their numbers back when they have ended.
  *
  * Who waits for something that another process is to do reads `deaths`, looks whether that one
  * lives, and sleeps until the word it waits for or `deaths` is another.  A death is noted before it
@@ -55,6 +56,7 @@ void urd__peers_close(void);
 
 uint32_t urd__peers_add(void);          /* the zygote, before it forks; 0: there are too many */
 void urd__peers_end(uint32_t number);   /* the zygote, when it has reaped it; 0: nothing */
+void urd__peers_end_others(void);       /* the program, when none of the zygote's is left */
 void urd__peers_begin(uint32_t number); /* the process itself */
 void urd__peers_leave(void);            /* the process itself, whose job has returned */
 

@@ -18,6 +18,9 @@
  *     its options were refused  the system's error, and job->detail names the option
  *     killed after being asked  -ECANCELED
  *     anything else             -ECHILD, and job->detail says what, also that it was for memory
+ * If the zygote is killed, all its processes are; the jobs end when the processes have, and what
+ * these had locked is free.  No other zygote is made, as the program has threads by then, and may
+ * have grown: a process job that is started later is refused.
  */
 #include "proc/process.h"
 
@@ -50,6 +53,7 @@ enum {
     WORDS_BYTES = 48,
     WHERE_BYTES = 160,
     LINGER_NS = 250000,
+    ORPHANS_NS = 1000000000,
     EXIT_REFUSED = 127
 };
 
@@ -371,16 +375,30 @@ static int64_t kill_overdue(void)
     return next;
 }
 
+/* With the zygote, which has not told its end; but what had returned before has. */
+static void ended_too(struct process *p)
+{
+    int returned = urd__load_acq(&p->record->returned); /* [returned] pairs with leave() */
+    if (returned)
+        ended(p, returned == RETURNED ? 0 : EXIT_REFUSED << 8);
+    else
+        done(p, -ECHILD, "the process helper died");
+}
+
 static void fail_all(void)
 {
+    urd__lock(&proc.lock);
+    proc.dead = true;
+    urd__unlock(&proc.lock);
+    if (urd__zygote_wait_end(urd__os_now() + ORPHANS_NS))
+        urd__peers_end_others(); /* before anybody is told */
     for (;;) {
         urd__lock(&proc.lock);
-        proc.dead = true;
         urd__link *l = urd__list_pop(&proc.all);
         urd__unlock(&proc.lock);
         if (!l)
             return;
-        done(urd__container(l, struct process, link), -ECHILD, "the process helper died");
+        ended_too(urd__container(l, struct process, link));
     }
 }
 

@@ -24,6 +24,11 @@
  * the program ends (PR_SET_PDEATHSIG), also after kill -9.  The orphan watches the program's
  * pidfd, and its connection.  A requester that has died loses the jobs it started.
  *
+ * When the zygote is killed, its connection is closed before the kernel kills its children, and
+ * nobody is left to reap them.  So all of them hold one end of a pipe, the lifeline; the program
+ * has the other, which tells when the last of them is gone.  Who forks on its own in a process job,
+ * and lives on, has a copy: then the program waits for a second, and frees nothing that is locked.
+ *
  * Descriptors that were open at urd_run stay open here, for the jobs: a pipe of that time whose
  * writer the program closes later reaches its end only when the zygote is gone.
  *
@@ -84,6 +89,7 @@ struct zygote {
     int child_signal;
     int door;              /* new requesters come in here */
     int door_out;          /* the other end, for process jobs */
+    int lifeline[2];       /* nothing is ever written: the zygote's, its jobs'; the program's */
     bool children_ignored; /* SIGCHLD was, and is in process jobs */
     sigset_t mask;         /* of urd_run's caller, for process jobs */
     char name[16];         /* of the program in ps, for process jobs */
@@ -103,7 +109,8 @@ static struct {
     bool used;      /* connected to */
     int connection; /* -1: none */
     int door;       /* of a process job; else -1 */
-} known = {.connection = -1, .door = -1};
+    int lifeline;   /* the program's end; else -1 */
+} known = {.connection = -1, .door = -1, .lifeline = -1};
 
 static int take_over(struct zygote *z, int connection);
 static void serve(struct zygote *z);
@@ -186,6 +193,20 @@ static int make(struct zygote *z)
     return 0;
 }
 
+static int make_with_lifeline(struct zygote *z)
+{
+    int rc = urd__os_pipe(z->lifeline);
+    if (rc < 0)
+        return rc;
+    rc = make(z);
+    urd__os_close(z->lifeline[0]);
+    if (rc < 0)
+        urd__os_close(z->lifeline[1]);
+    else
+        known.lifeline = z->lifeline[1];
+    return rc;
+}
+
 int urd__zygote_start(const urd__zygote_work *work)
 {
     void *memory = NULL;
@@ -197,7 +218,7 @@ int urd__zygote_start(const urd__zygote_work *work)
     z->program_pidfd = urd__os_pidfd_open(urd__os_pid());
     urd__os_flush(); /* or what is pending would come out of every process */
     urd__os_signals_block(&z->mask);
-    rc = make(z);
+    rc = make_with_lifeline(z);
     urd__os_signals_restore(&z->mask);
     urd__os_close(z->program_pidfd);
     urd__os_unmap(memory, sizeof(struct zygote));
@@ -226,9 +247,22 @@ void urd__zygote_stop(void)
            known.is_child)
         ;
     urd__os_close(known.connection);
+    urd__os_close(known.lifeline);
     known.pid = 0;
     known.connection = -1;
+    known.lifeline = -1;
     known.used = false;
+}
+
+/* A pipe without a reader is an error, which counts as readable. */
+bool urd__zygote_wait_end(int64_t until)
+{
+    urd__os_ready line = {.fd = known.lifeline};
+    if (known.lifeline < 0)
+        return false;
+    while (urd__os_wait_ready(&line, 1, until) < 0)
+        urd__os_yield(); /* the kernel is short of memory */
+    return line.readable;
 }
 
 static int enrol(void)
@@ -268,6 +302,7 @@ static int take_over(struct zygote *z, int connection)
 {
     int door[2];
     z->pid = urd__os_pid();
+    urd__os_close(z->lifeline[1]);
     urd__os_process_name("urd-zygote", z->name, sizeof z->name);
     urd__os_signals_reset();
     struct sigaction old, normal = {.sa_handler = SIG_DFL};

@@ -7,6 +7,7 @@
 #define URD_PROC_ZYGOTE_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -49,6 +50,12 @@ void urd__zygote_stop(void);
  * process job a new one.  -ECHILD: there is no zygote.
  */
 int urd__zygote_connect(void);
+
+/*
+ * In the program, when the connection has told that the zygote is gone: wait until all are that it
+ * has forked, which the kernel kills, or the time `until`.  True: they are.
+ */
+bool urd__zygote_wait_end(int64_t until);
 
 /* In a process job: it starts no processes. */
 void urd__zygote_leave(void);

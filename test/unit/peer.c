@@ -57,6 +57,24 @@ TEST(who_died_is_known_from_who_left)
     urd__peers_close();
 }
 
+TEST(all_others_end_together)
+{
+    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    uint32_t own = urd__place_own.self, left = urd__peers_add(), dies = urd__peers_add();
+    uint32_t died = urd__peers_add();
+    urd__peers_begin(left);
+    urd__peers_leave();
+    urd__peers_begin(own);
+    urd__peers_end(died);
+    urd__peers_end_others();
+    CHECK(urd__peer_lives(own));
+    CHECK(!urd__peer_lives(left) && !urd__peer_died(left));
+    CHECK(!urd__peer_lives(dies) && urd__peer_died(dies));
+    CHECK(!urd__peer_lives(died) && urd__peer_died(died));
+    CHECK_EQ(urd__peers_deaths(), 2);
+    urd__peers_close();
+}
+
 TEST(a_number_does_not_come_again_and_its_place_does)
 {
     CHECK_EQ(urd__peers_open(NULL, 0), 0);

@@ -326,6 +326,190 @@ TEST(the_end_of_the_helper_fails_its_jobs_and_later_starts)
     CHECK_CONTAINS(child.err, "no process can be started: the process helper died");
 }
 
+/* In shared memory. */
+typedef struct held {
+    urd_mutex mutex;
+    int helper; /* atomic: its pid, when the mutex is held; then the next one waits */
+    int waits;  /* atomic */
+} held;
+
+static int lock_and_sleep(void *arg)
+{
+    held *h = arg;
+    CHECK_EQ(urd_mutex_lock(&h->mutex), 0);
+    urd__store_rel(&h->helper, getppid());
+    return urd_sleep_until(URD_FOREVER);
+}
+
+static int lock_in_another(void *arg)
+{
+    urd_scope s;
+    urd_scope_open(&s);
+    CHECK_EQ(urd_spawn(&s, URD_PROCESS, lock_and_sleep, arg, 0), 0);
+    return urd_scope_join(&s);
+}
+
+static int wait_for_mutex(void *arg)
+{
+    held *h = arg;
+    urd__store_rel(&h->waits, 1);
+    CHECK_EQ(urd_mutex_lock(&h->mutex), -EOWNERDEAD);
+    urd_mutex_repair(&h->mutex);
+    urd_mutex_unlock(&h->mutex);
+    return 0;
+}
+
+static void kill_helper_of(held *h)
+{
+    while (urd__load_acq(&h->helper) == 0)
+        CHECK_EQ(urd_yield(), 0);
+    CHECK_EQ(kill(h->helper, SIGKILL), 0);
+}
+
+/* Held by a process that the program does not know, as another one has started it. */
+static int kill_the_helper_of_a_holder(void *unused)
+{
+    (void)unused;
+    held *h = urd_shared_alloc(sizeof *h);
+    urd_scope s, waiter;
+    urd_scope_open(&waiter);
+    urd_scope_open(&s);
+    CHECK_EQ(urd_spawn(&s, URD_PROCESS, lock_in_another, h, 0), 0);
+    while (urd__load_acq(&h->helper) == 0)
+        CHECK_EQ(urd_yield(), 0);
+    CHECK_EQ(urd_spawn(&waiter, URD_THREAD, wait_for_mutex, h, 0), 0);
+    while (urd__load_acq(&h->waits) == 0)
+        CHECK_EQ(urd_yield(), 0);
+    kill_helper_of(h);
+    CHECK_EQ(urd_scope_join(&s), -ECHILD);
+    CHECK_EQ(urd_scope_join(&waiter), 0);
+    CHECK_EQ(urd_mutex_lock(&h->mutex), 0);
+    urd_mutex_unlock(&h->mutex);
+    urd_shared_free(h);
+    return 0;
+}
+
+static void run_and_kill_the_helper_of_a_holder(void)
+{
+    run(kill_the_helper_of_a_holder);
+}
+
+TEST(what_is_locked_is_free_when_the_helper_was_killed_and_all_with_it)
+{
+    need_reaper();
+    struct test_child child;
+    fork_program(&child, run_and_kill_the_helper_of_a_holder);
+    CHECK_STR(child.err, "");
+    CHECK_EQ(child.code, 0);
+}
+
+static bool is_zombie(pid_t pid)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    CHECK_GT(urd__os_read_file(path, text, sizeof text), 0);
+    const char *state = strrchr(text, ')');
+    return state && state[1] && state[2] == 'Z';
+}
+
+struct answered {
+    int *helper; /* atomic: its pid; made 0 when it is stopped */
+    int value;
+};
+
+static int answer_when_stopped(void *arg)
+{
+    struct answered *a = arg;
+    urd__store_rel(a->helper, getppid());
+    while (urd__load_acq(a->helper) != 0)
+        urd__os_yield();
+    a->value = 42;
+    return 0;
+}
+
+/* It cannot tell of the job's end: it is stopped before, and then killed. */
+static int return_and_kill_the_helper(void *unused)
+{
+    (void)unused;
+    int *told = urd_shared_alloc(sizeof *told), helper;
+    struct answered a = {.helper = told};
+    urd_scope s;
+    urd_job job;
+    urd_scope_open(&s);
+    CHECK_EQ(urd_job_open(&job, &s, URD_PROCESS, answer_when_stopped, &a, sizeof a, NULL), 0);
+    while ((helper = urd__load_acq(told)) == 0)
+        CHECK_EQ(urd_yield(), 0);
+    pid_t pid = urd_job_pid(&job);
+    CHECK_EQ(kill(helper, SIGSTOP), 0);
+    urd__store_rel(told, 0);
+    while (!is_zombie(pid))
+        CHECK_EQ(urd_yield(), 0);
+    CHECK_EQ(kill(helper, SIGKILL), 0);
+    CHECK_EQ(urd_job_join(&job), 0);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(a.value, 42);
+    urd_exit end;
+    urd_job_exit(&job, &end);
+    CHECK_STR(end.detail, "returned 0");
+    CHECK_EQ(end.code, 0);
+    return 0;
+}
+
+static void run_return_and_kill_the_helper(void)
+{
+    run(return_and_kill_the_helper);
+}
+
+TEST(a_job_that_had_returned_is_not_lost_with_the_helper)
+{
+    need_reaper();
+    struct test_child child;
+    fork_program(&child, run_return_and_kill_the_helper);
+    CHECK_STR(child.err, "");
+    CHECK_EQ(child.code, 0);
+}
+
+static int tell_helper_and_sleep(const void *in, void *out)
+{
+    int *const *helper = in;
+    (void)out;
+    urd__store_rel(*helper, getppid());
+    return urd_sleep_until(URD_FOREVER);
+}
+
+static int kill_the_helper_of_a_pool(void *unused)
+{
+    (void)unused;
+    enum { JOBS = 4 };
+    held *h = urd_shared_alloc(sizeof *h);
+    int *in = &h->helper, none;
+    urd_pool *p;
+    urd_pool_job jobs[JOBS];
+    CHECK_EQ(urd_pool_open(&p, URD_PROCESS, 2, NULL), 0);
+    for (int i = 0; i < JOBS; i++)
+        CHECK_EQ(urd_pool_submit(&jobs[i], p, tell_helper_and_sleep, &in, sizeof in, &none, 0), 0);
+    kill_helper_of(h);
+    for (int i = 0; i < JOBS; i++)
+        CHECK_EQ(urd_pool_wait(&jobs[i]), -ECHILD);
+    CHECK_EQ(urd_pool_close(p), -ECHILD);
+    urd_shared_free(h);
+    return 0;
+}
+
+static void run_and_kill_the_helper_of_a_pool(void)
+{
+    run(kill_the_helper_of_a_pool);
+}
+
+TEST(a_pool_whose_helper_is_killed_fails_and_its_jobs_do)
+{
+    need_reaper();
+    struct test_child child;
+    fork_program(&child, run_and_kill_the_helper_of_a_pool);
+    CHECK_EQ(child.code, 0);
+    CHECK_CONTAINS(child.err, "no process can be started: the process helper died");
+}
+
 static int *shared_state; /* of the tests below, in memory that their forks share */
 
 static int tell_and_sleep(void *unused)

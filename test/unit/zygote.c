@@ -25,13 +25,13 @@
 #include "test.h"
 
 /* What children do and find; in memory that all share. */
-enum what { ECHO_PID, EXIT_7, CRASH, SLEEP, START_ANOTHER, LOOK_AROUND };
+enum what { ECHO_PID, EXIT_7, CRASH, SLEEP, START_ANOTHER, LOOK_AROUND, COUNT };
 
 struct record {
     enum what what;
     pid_t pid, parent;
     struct record *another;
-    int fds;
+    int fds, counted;
     bool usr1_blocked, term_default, ignored_child;
 };
 
@@ -89,6 +89,9 @@ static void child(void *memory, const sigset_t *mask)
     case LOOK_AROUND:
         look_around(record, mask);
         _exit(0);
+    case COUNT:
+        for (;;)
+            urd__add_ar(&record->counted, 1);
     case START_ANOTHER: {
         int connection = urd__zygote_connect();
         CHECK_GE(connection, 0);
@@ -277,7 +280,7 @@ TEST(a_process_sees_the_callers_signals_and_descriptors)
     CHECK(records[0].usr1_blocked);
     CHECK(records[0].term_default);
     CHECK(records[0].ignored_child);
-    CHECK_EQ(records[0].fds, fds + 1); /* the way to the zygote */
+    CHECK_EQ(records[0].fds, fds + 2); /* the way to the zygote, and the lifeline */
     stop(connection);
 }
 
@@ -339,22 +342,35 @@ TEST(a_process_that_dies_loses_the_processes_it_started)
     stop(connection);
 }
 
-TEST(when_the_zygote_is_killed_so_are_its_processes)
+/* One of them is started by the other, and nobody here knows it. */
+TEST(when_the_zygote_is_killed_so_are_its_processes_and_their_end_is_told)
 {
     need_reaper();
     int connection = start();
-    records[0] = (struct record){.what = SLEEP};
+    records[0] = (struct record){.what = START_ANOTHER, .another = &records[1]};
+    records[1] = (struct record){.what = COUNT};
     ask_for(connection, &records[0]);
     expect(connection, URD__STARTED, NULL, NULL);
-    pid_of(&records[0]);
+    pid_of(&records[1]);
+    CHECK(!urd__zygote_wait_end(0));
     CHECK_EQ(kill(records[0].parent, SIGKILL), 0);
     urd__os_ready closed = {.fd = connection};
     CHECK_EQ(urd__os_wait_ready(&closed, 1, INT64_MAX), 0);
     urd__reply reply;
     int none;
     CHECK_EQ(urd__os_receive(connection, &reply, sizeof reply, &none), 0);
+    CHECK(urd__zygote_wait_end(INT64_MAX));
+    int counted = urd__load_acq(&records[1].counted);
+    for (int i = 0; i < 100; i++)
+        urd__os_yield();
+    CHECK_EQ(urd__load_acq(&records[1].counted), counted);
     stop(connection);
     reap_orphans();
+}
+
+TEST(in_a_process_the_end_of_the_zygote_is_not_awaited)
+{
+    CHECK(!urd__zygote_wait_end(INT64_MAX));
 }
 
 static void program(void)
