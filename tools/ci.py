@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,6 +29,21 @@ COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 SKIP = 77
 SUITE_SECONDS_MAX = 400
 LINES_ALONE = ["-Ddebug=false", "-Dc_args=-g1"]  # what a report shows; a quarter of a compile less
+CROSS = ["--cross-file", "tools/aarch64.ini", "-Dcli=disabled", "-Dtls=disabled",
+         "-Dmpi=disabled"]
+# Of each folder: the compiler, the options, the targets; none are all.  In the order of need.
+BUILDS = {
+    "build-gcc": ("gcc", [], []),
+    "build-clang": ("clang", ["-Ddebug=false"],
+                    ["urd", "suite_unit", "suite_fail", "suite_stress", "suite_examples"]),
+    "build-asan": ("gcc", ["-Db_sanitize=address,undefined", "-Db_lundef=false",
+                           "-Doptimization=1", *LINES_ALONE],
+                   ["suite_unit", "suite_fail", "suite_stress"]),
+    "build-tsan": ("gcc", ["-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1",
+                           *LINES_ALONE],
+                   ["suite_unit", "suite_stress", "suite_examples"]),
+    "build-aarch64": (None, CROSS, ["suite_unit"]),
+}
 TOGETHER = {"URD_TEST_TOGETHER": "1"}  # where code is translated anew in each process
 JOBS = 2
 DEEP = False
@@ -92,21 +108,86 @@ def check(name, command, timeout=300, env=None):
     return Result(name, state, text, time.monotonic() - start)
 
 
-def configure(directory, *options, env=None):
+def configure(directory):
     """Make a build folder, where there is none."""
     if os.path.exists(os.path.join(TOP, directory, "build.ninja")):
         return Result(f"{directory} configure", "ok", "")
+    compiler, options, _ = BUILDS[directory]
     return check(f"{directory} configure",
-                 ["meson", "setup", directory, "-Db_colorout=never", *options], env=env)
+                 ["meson", "setup", directory, "-Db_colorout=never", *options],
+                 env={"CC": compiler} if compiler else None)
 
 
-def build(directory, *options, env=None, targets=()):
+def compile_command(directory, jobs):
+    return ["ninja", "--quiet", "-C", directory, "-j", str(jobs), *BUILDS[directory][2]]
+
+
+def build(directory):
     """Configure where needed, and compile the targets, or everything."""
-    done = configure(directory, *options, env=env)
+    AHEAD.leave(directory)
+    done = configure(directory)
     if done.failed:
         return done
-    return check(f"{directory} build", ["ninja", "--quiet", "-C", directory, "-j", str(JOBS),
-                                        *targets], timeout=600)
+    return check(f"{directory} build", compile_command(directory, JOBS), timeout=600)
+
+
+class Ahead(threading.Thread):
+    """Builds folders that later stages need, while the tests leave processors idle.
+
+    It has only what nobody else wants (SCHED_IDLE).  A stage takes its folder from it, and builds
+    what is left itself: so a failure shows there.
+    """
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.lock = threading.Condition()
+        self.wanted, self.folder, self.compiling, self.left = [], None, None, set()
+
+    def begin(self, folders):
+        self.wanted = list(folders)
+        self.start()
+
+    def run(self):
+        while self.next_folder():
+            if not configure(self.folder).failed:
+                self.compile()
+            with self.lock:
+                self.folder = None
+                self.lock.notify_all()
+
+    def next_folder(self):
+        with self.lock:
+            self.folder = self.wanted.pop(0) if self.wanted else None
+            return self.folder
+
+    def compile(self):
+        with self.lock:
+            if self.folder in self.left:
+                return
+            self.compiling = subprocess.Popen(
+                ["chrt", "--idle", "0", *compile_command(self.folder, 1)], cwd=TOP,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True)
+        self.compiling.wait()
+        with self.lock:
+            self.compiling = None
+
+    def leave(self, folder):
+        """Whoever calls has the folder to himself from now on."""
+        with self.lock:
+            self.left.add(folder)
+            if folder in self.wanted:
+                self.wanted.remove(folder)
+            if self.folder == folder and self.compiling and self.compiling.poll() is None:
+                os.killpg(self.compiling.pid, signal.SIGINT)
+            self.lock.wait_for(lambda: self.folder != folder)
+
+    def end(self):
+        for folder in BUILDS:
+            self.leave(folder)
+
+
+AHEAD = Ahead()
 
 
 def suites(directory, *names, prefix=(), wrapper=None, patience=1, env=None):
@@ -166,7 +247,7 @@ def stage_tidy():
 
 
 def stage_gcc():
-    done = build("build-gcc", env={"CC": "gcc"})
+    done = build("build-gcc")
     yield done
     if not done.failed:
         for some in (["unit", "fail"], ["cli", "examples"]):
@@ -188,8 +269,7 @@ def refused(*names):
 
 
 def stage_clang():
-    done = build("build-clang", "-Ddebug=false", env={"CC": "clang"},
-                 targets=["urd", "suite_unit", "suite_fail", "suite_stress", "suite_examples"])
+    done = build("build-clang")
     yield done
     if not done.failed:
         yield from suites("build-clang", "unit")
@@ -206,7 +286,7 @@ def stage_model():
 
 def on_build(tests):
     """What stands on the gcc build; it is made where the gcc stage has not run."""
-    done = build("build-gcc", env={"CC": "gcc"})
+    done = build("build-gcc")
     yield from [done] if done.failed else tests()
 
 
@@ -244,7 +324,8 @@ def stage_lint():
     # Some of the states of a function that the analyzer would look at, in an eighth of the time.
     bound = ["--extra-arg=" + word for word in ("-Xclang", "-analyzer-config", "-Xclang",
                                                 "max-nodes=5000") if not DEEP]
-    done = configure("build-clang", "-Ddebug=false", env={"CC": "clang"})
+    AHEAD.leave("build-clang")
+    done = configure("build-clang")
     if done.failed:
         yield done
         return
@@ -258,9 +339,7 @@ def stage_lint():
 
 
 def stage_asan():
-    done = build("build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false",
-                 "-Doptimization=1", *LINES_ALONE, env={"CC": "gcc"},
-                 targets=["suite_unit", "suite_fail", "suite_stress"])
+    done = build("build-asan")
     yield done
     if not done.failed:
         yield from suites("build-asan", "unit", "fail", "stress", patience=2, env={
@@ -270,9 +349,7 @@ def stage_asan():
 
 
 def stage_tsan():
-    done = build("build-tsan", "-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1",
-                 *LINES_ALONE, env={"CC": "gcc"},
-                 targets=["suite_unit", "suite_stress", "suite_examples"])
+    done = build("build-tsan")
     yield done
     if not done.failed:
         # gcc 12's runtime cannot place its shadow where the kernel spreads addresses widely.
@@ -294,8 +371,7 @@ def stage_valgrind():
 
 
 def stage_aarch64():
-    done = build("build-aarch64", "--cross-file", "tools/aarch64.ini", "-Dcli=disabled",
-                 "-Dtls=disabled", "-Dmpi=disabled", targets=["suite_unit"])
+    done = build("build-aarch64")
     yield done
     if not done.failed:
         yield from suites("build-aarch64", "unit", patience=3, env={
@@ -372,7 +448,12 @@ def main():
         return 0
     if options.format:
         return subprocess.call(["clang-format", "-i", *format_files()], cwd=TOP)
-    return run_stages(options.stages or list(STAGES))
+    if not options.stages:
+        AHEAD.begin(BUILDS)
+    try:
+        return run_stages(options.stages or list(STAGES))
+    finally:
+        AHEAD.end()
 
 
 if __name__ == "__main__":
