@@ -76,6 +76,21 @@ static int even(long lo, long hi, void *arg)
     return 0;
 }
 
+static int measure_burst(void *arg)
+{
+    (void)arg;
+    arrays a = filled();
+    int64_t took[PEER_BURSTS];
+    for (int i = 0; i < PEER_BURSTS; i++) {
+        peer_must(urd_sleep(PEER_PAUSE), "sleep");
+        int64_t start = peer_now();
+        peer_must(urd_for(0, ours_args.times, even, &a), "burst");
+        took[i] = peer_now() - start;
+    }
+    peer_say_bursts(took);
+    return 0;
+}
+
 static int uneven(long lo, long hi, void *arg)
 {
     const arrays *a = arg;
@@ -184,6 +199,7 @@ const ours_row ours_loops[] = {
 #if __has_include("urd/par.h")
     {"fib", measure_fib},
     {"for-even", measure_for_even},
+    {"burst", measure_burst},
     {"for-uneven", measure_for_uneven},
     {"for-nested", measure_for_nested},
     {"for-memory", measure_for_memory},

@@ -75,6 +75,7 @@ ROWS = [
     Row("fib-2", "trees", "fib(32), a spawn a call, 2 workers", "fib", 2, 32, quick=15,
         sizes={"go": 24, "tokio": 24, "tokio-mimalloc": 24, "openmp": 27, "onetbb": 27}),
     Row("for-even", "loops", "parallel for, even", "for-even", 2, 1000000),
+    Row("burst", "loops", "burst of work after 5 ms of nothing", "burst", 2, 200000),
     Row("for-uneven", "loops", "parallel for, uneven", "for-uneven", 2, 1000000),
     Row("for-nested", "loops", "parallel for, nested", "for-nested", 2, 1000000),
     Row("for-memory", "loops", "parallel for, memory-bound", "for-memory", 2, 8000000),

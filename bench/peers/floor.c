@@ -362,6 +362,46 @@ static void for_even(peer_args a)
     by_threads("for-even", a, even, false);
 }
 
+static int burst_turn; /* atomic: 1 work, 0 wait, -1 end */
+
+static void *run_bursts(void *arg)
+{
+    for (int turn = 0; turn >= 0; turn = __atomic_load_n(&burst_turn, __ATOMIC_ACQUIRE)) {
+        if (turn == 0)
+            continue;
+        run_part(arg);
+        __atomic_store_n(&burst_turn, 0, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+/* The other half is done by a thread that spins through the pauses. */
+static void burst(peer_args a)
+{
+    long half = a.times / 2;
+    part mine = {.hi = half, .n = a.times, .run = even}, other = mine;
+    mine.x = other.x = malloc((size_t)a.times * sizeof *mine.x);
+    mine.y = other.y = malloc((size_t)a.times * sizeof *mine.y);
+    other.lo = half;
+    other.hi = a.times;
+    peer_fill(mine.x, a.times);
+    pthread_t thread;
+    peer_must(-pthread_create(&thread, NULL, run_bursts, &other), "a thread");
+    int64_t took[PEER_BURSTS];
+    for (int i = 0; i < PEER_BURSTS; i++) {
+        peer_pause();
+        int64_t start = peer_now();
+        __atomic_store_n(&burst_turn, 1, __ATOMIC_RELEASE);
+        run_part(&mine);
+        while (__atomic_load_n(&burst_turn, __ATOMIC_ACQUIRE) != 0)
+            ;
+        took[i] = peer_now() - start;
+    }
+    __atomic_store_n(&burst_turn, -1, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    peer_say_bursts(took);
+}
+
 static void for_uneven(peer_args a)
 {
     by_threads("for-uneven", a, uneven, true);
@@ -475,6 +515,7 @@ int main(int argc, char **argv)
         {"mutex", mutex_alone},
         {"mutex-many", mutex_many},
         {"for-even", for_even},
+        {"burst", burst},
         {"for-uneven", for_uneven},
         {"for-nested", for_nested},
         {"for-memory", for_memory},

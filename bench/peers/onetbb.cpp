@@ -112,15 +112,43 @@ template <typename Pass> static void loop(const char *name, peer_args a, Pass pa
     });
 }
 
-static void for_even(peer_args a)
+/* The median of passes that come after a pause. */
+template <typename Pass> static void bursts(peer_args a, Pass pass)
+{
+    std::vector<double> x((size_t)a.times), y((size_t)a.times);
+    peer_fill(x.data(), a.times);
+    peer_fill(y.data(), a.times);
+    inside(a.workers, [&] {
+        int64_t took[PEER_BURSTS];
+        for (auto &t : took) {
+            peer_pause();
+            int64_t start = peer_now();
+            pass(x.data(), y.data());
+            t = peer_now() - start;
+        }
+        peer_say_bursts(took);
+    });
+}
+
+static auto even(long n)
 {
     long steps = peer_steps();
-    loop("for-even", a, [=](const double *x, double *y) {
-        tbb::parallel_for(range(0, a.times), [=](const range &r) {
+    return [=](const double *x, double *y) {
+        tbb::parallel_for(range(0, n), [=](const range &r) {
             for (long i = r.begin(); i < r.end(); i++)
                 y[i] = peer_work(x[i], steps);
         });
-    });
+    };
+}
+
+static void for_even(peer_args a)
+{
+    loop("for-even", a, even(a.times));
+}
+
+static void burst(peer_args a)
+{
+    bursts(a, even(a.times));
 }
 
 static void for_uneven(peer_args a)
@@ -237,17 +265,12 @@ static void submit(peer_args a)
 
 int main(int argc, char **argv)
 {
-    static const peer_row rows[] = {{"spawn", spawn},
-                                    {"fib", fib},
-                                    {"skynet", skynet},
-                                    {"for-even", for_even},
-                                    {"for-uneven", for_uneven},
-                                    {"for-nested", for_nested},
-                                    {"for-memory", for_memory},
-                                    {"reduce", reduce},
-                                    {"sort", sort},
-                                    {"chan", channel},
-                                    {"submit", submit},
+    static const peer_row rows[] = {{"spawn", spawn},           {"fib", fib},
+                                    {"skynet", skynet},         {"for-even", for_even},
+                                    {"burst", burst},           {"for-uneven", for_uneven},
+                                    {"for-nested", for_nested}, {"for-memory", for_memory},
+                                    {"reduce", reduce},         {"sort", sort},
+                                    {"chan", channel},          {"submit", submit},
                                     {nullptr, nullptr}};
     return peer_main(argc, argv, rows);
 }

@@ -109,14 +109,41 @@ template <typename Pass> static void loop(const char *name, peer_args a, Pass pa
     peer_say(name, (double)best / (double)a.times, "ns");
 }
 
-static void for_even(peer_args a)
+/* The median of passes that come after a pause. */
+template <typename Pass> static void bursts(peer_args a, Pass pass)
+{
+    std::vector<double> x((size_t)a.times), y((size_t)a.times);
+    peer_fill(x.data(), a.times);
+    peer_fill(y.data(), a.times);
+    omp_set_num_threads(a.workers);
+    int64_t took[PEER_BURSTS];
+    for (auto &t : took) {
+        peer_pause();
+        int64_t start = peer_now();
+        pass(x.data(), y.data());
+        t = peer_now() - start;
+    }
+    peer_say_bursts(took);
+}
+
+static auto even(long n)
 {
     long steps = peer_steps();
-    loop("for-even", a, [=](const double *x, double *y) {
+    return [=](const double *x, double *y) {
 #pragma omp parallel for
-        for (long i = 0; i < a.times; i++)
+        for (long i = 0; i < n; i++)
             y[i] = peer_work(x[i], steps);
-    });
+    };
+}
+
+static void for_even(peer_args a)
+{
+    loop("for-even", a, even(a.times));
+}
+
+static void burst(peer_args a)
+{
+    bursts(a, even(a.times));
 }
 
 static void for_uneven(peer_args a)
@@ -187,15 +214,11 @@ static void sort(peer_args a)
 
 int main(int argc, char **argv)
 {
-    static const peer_row rows[] = {{"spawn", spawn},
-                                    {"fib", fib},
-                                    {"skynet", skynet},
-                                    {"for-even", for_even},
-                                    {"for-uneven", for_uneven},
-                                    {"for-nested", for_nested},
-                                    {"for-memory", for_memory},
-                                    {"reduce", reduce},
-                                    {"sort", sort},
+    static const peer_row rows[] = {{"spawn", spawn},           {"fib", fib},
+                                    {"skynet", skynet},         {"for-even", for_even},
+                                    {"burst", burst},           {"for-uneven", for_uneven},
+                                    {"for-nested", for_nested}, {"for-memory", for_memory},
+                                    {"reduce", reduce},         {"sort", sort},
                                     {nullptr, nullptr}};
     return peer_main(argc, argv, rows);
 }

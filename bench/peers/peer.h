@@ -102,6 +102,21 @@ static inline void peer_say_wakes(int64_t *samples, long n)
     peer_say("wake.p99", (double)samples[n * 99 / 100] / 1e3, "us");
 }
 
+/* What comes now and then: so often, after so many nanoseconds of nothing. */
+enum { PEER_BURSTS = 60, PEER_PAUSE = 5000000 };
+
+static inline void peer_pause(void)
+{
+    struct timespec pause = {.tv_sec = 0, .tv_nsec = PEER_PAUSE};
+    nanosleep(&pause, NULL);
+}
+
+static inline void peer_say_bursts(int64_t *took)
+{
+    qsort(took, PEER_BURSTS, sizeof *took, peer_compare);
+    peer_say("burst", (double)took[PEER_BURSTS / 2] / 1e3, "us");
+}
+
 /* Processor time for a million timers, and how late they fired. */
 static inline void peer_say_timers(double cpu, double late_sum, double late_max, long n)
 {

@@ -43,6 +43,19 @@ func best(name string, run func()) {
 	say(name, float64(least.Nanoseconds())/float64(times), "ns")
 }
 
+// The median of runs that come after a pause.
+func bursts(run func()) {
+	took := make([]float64, 60)
+	for i := range took {
+		time.Sleep(5 * time.Millisecond)
+		start := time.Now()
+		run()
+		took[i] = float64(time.Since(start).Nanoseconds()) / 1e3
+	}
+	slices.Sort(took)
+	say("burst", took[len(took)/2], "us")
+}
+
 // A chunk a worker, for work that is even.
 func inParts(n int, run func(lo, hi int)) {
 	var wg sync.WaitGroup
@@ -71,15 +84,23 @@ func inTurns(n, chunk int, run func(lo, hi int)) {
 	wg.Wait()
 }
 
-func forEven() {
+func even() func() {
 	x, y := arrays()
-	best("for-even", func() {
+	return func() {
 		inParts(times, func(lo, hi int) {
 			for i := lo; i < hi; i++ {
 				y[i] = work(x[i], steps)
 			}
 		})
-	})
+	}
+}
+
+func forEven() {
+	best("for-even", even())
+}
+
+func burst() {
+	bursts(even())
 }
 
 func forUneven() {

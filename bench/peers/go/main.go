@@ -30,7 +30,7 @@ var table = map[string]func(){
 	"chan": channel, "mutex": mutex, "mutex-many": mutexMany, "wake": wake, "sleepers": sleepers,
 	"timers-fire": timersFire, "timers-set": timersSet, "echo": echo,
 	"accept": accept, "http": web,
-	"for-even": forEven, "for-uneven": forUneven, "for-nested": forNested, "for-memory": forMemory,
+	"for-even": forEven, "burst": burst, "for-uneven": forUneven, "for-nested": forNested, "for-memory": forMemory,
 	"reduce": reduce, "sort": sortAll, "submit": submit,
 	"files-small": filesSmall, "files-large": filesLarge, "exec": startSmall, "exec-large": startLarge,
 }

@@ -1,6 +1,6 @@
 // loops.rs - rayon: fork and join, and data parallelism.
 // SPDX-License-Identifier: MIT
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
@@ -11,6 +11,7 @@ pub const ROWS: &[Row] = &[
     ("fib", fib),
     ("skynet", skynet),
     ("for-even", for_even),
+    ("burst", burst),
     ("for-uneven", for_uneven),
     ("for-nested", for_nested),
     ("for-memory", for_memory),
@@ -104,6 +105,25 @@ fn for_even(args: Args) {
                 .zip(&x)
                 .for_each(|(y, x)| *y = work(*x, steps));
         });
+    });
+}
+
+/// The median of passes that come after a pause.
+fn burst(args: Args) {
+    let steps = steps();
+    let (x, mut y) = arrays(args.times);
+    inside(args, || {
+        let mut took = [0.0; 60];
+        for t in took.iter_mut() {
+            std::thread::sleep(Duration::from_millis(5));
+            let start = Instant::now();
+            y.par_iter_mut()
+                .zip(&x)
+                .for_each(|(y, x)| *y = work(*x, steps));
+            *t = start.elapsed().as_nanos() as f64 / 1e3;
+        }
+        took.sort_by(f64::total_cmp);
+        say("burst", took[took.len() / 2], "us");
     });
 }
 
