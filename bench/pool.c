@@ -113,6 +113,36 @@ static void flow(urd_kind kind, long n)
     bench_must(urd_pool_flow_close(f), "close of a flow");
 }
 
+/* Many are given, and then waited for. */
+static void batches(urd_kind kind, long n)
+{
+    enum { BATCH = 1000 };
+    static urd_pool_job jobs[BATCH];
+    for (long i = 0; i < n; i += BATCH) {
+        for (int k = 0; k < BATCH; k++)
+            bench_must(urd_pool_submit(&jobs[k], pools[kind], increment, &in[k], sizeof *in,
+                                       &out[k], sizeof *out),
+                       "submit");
+        for (int k = 0; k < BATCH; k++)
+            bench_must(urd_pool_wait(&jobs[k]), "wait");
+    }
+}
+
+static void task_batches(long n)
+{
+    batches(URD_TASK, n);
+}
+
+static void thread_batches(long n)
+{
+    batches(URD_THREAD, n);
+}
+
+static void process_batches(long n)
+{
+    batches(URD_PROCESS, n);
+}
+
 static void task_flow(long n)
 {
     flow(URD_TASK, n);
@@ -164,12 +194,15 @@ static int measure(void *arg)
         {.name = "message, two processes that spin", .run = spinning, .n = 200000},
         {.name = "the same through futexes", .run = sleeping, .n = 2000},
         {.name = "task pool, one at a time", .run = task_one, .n = 200000},
+        {.name = "task pool, 1000 at a time", .run = task_batches, .n = 200000},
         {.name = "task pool, map of 1 M", .run = task_map, .n = MAP},
         {.name = "task pool, flow", .run = task_flow, .n = 200000},
         {.name = "thread pool, one at a time", .run = thread_one, .n = 2000},
+        {.name = "thread pool, 1000 at a time", .run = thread_batches, .n = 200000},
         {.name = "thread pool, map of 1 M", .run = thread_map, .n = MAP},
         {.name = "thread pool, flow", .run = thread_flow, .n = 200000},
         {.name = "process pool, one at a time", .run = process_one, .n = 100000},
+        {.name = "process pool, 1000 at a time", .run = process_batches, .n = 200000},
         {.name = "process pool, map of 1 M", .run = process_map, .n = MAP},
         {.name = "process pool, flow", .run = process_flow, .n = 200000},
         {.run = NULL}};

@@ -111,24 +111,26 @@ int urd_pool_map_sized(urd_pool *p, urd_pool_fn *fn, const void *in, size_t in_b
  * has failed and nobody has waited for it by then; but not where it returns an error itself.
  */
 typedef struct urd_pool_job {
-    urd_pool *pool; /* these are set by submit */
-    urd_pool_fn *fn;
+    /* These are all that a worker needs of a job that goes well: one line of the cache. */
+    struct urd__link link; /* under the pool's lock; in the inbox, the one below */
+    urd_pool_fn *fn;       /* these are set by submit */
     const unsigned char *in;
     unsigned char *out;
-    size_t in_bytes, out_bytes;
     size_t n;
-    size_t next;   /* atomic: the first element not handed out */
-    int holders;   /* under the pool's lock: workers that run elements of it */
-    size_t failed; /* under the pool's lock: the lowest index that failed */
-    int result;    /* under the pool's lock until it is done */
-    int done;      /* atomic */
-    char detail[48];
-    struct urd__link link;    /* under the pool's lock */
-    struct urd__link waiters; /* under the pool's lock */
+    size_t next;            /* atomic: the first element not handed out */
+    unsigned short holders; /* under the pool's lock: workers that run elements of it */
+    unsigned short marks;   /* under the pool's lock: there is more to be done at its end */
+    int done;               /* atomic */
+
+    urd_pool *pool; /* these are set by submit */
+    size_t in_bytes, out_bytes;
+    const void *given_at;     /* the call returns there */
     urd_pool_flow *flow;      /* that it is of, or NULL; set once */
-    const void *given_at;     /* set by submit: the call returns there */
+    size_t failed;            /* under the pool's lock: the lowest index that failed */
+    struct urd__link waiters; /* under the pool's lock */
     uint64_t unread; /* atomic: the pool's number, until somebody asks for its error; 0: none */
-    long reserved[1];
+    int result;      /* under the pool's lock until it is done */
+    char detail[52];
 } urd_pool_job;
 
 /*

@@ -18,11 +18,23 @@
 #include "base/check.h"
 #include "base/lock.h"
 #include "base/os.h"
+#include "core/runtime.h"
 #include "core/scope.h"
 #include "core/wait.h"
 #include "pool/pool.h"
 
 enum { LOAD_BYTES = 1 << 20 };
+
+#if defined(URD_MODEL)
+enum { LOOKS = 0 };
+#elif defined(URD_HOSTILE)
+enum { LOOKS = 2 };
+#else
+enum { LOOKS = 250 };
+#endif
+enum { RESTS = 4 }; /* between looks: all in all some 40 us, about what a wake costs */
+
+enum { NONE, GOT, COMES }; /* what a worker has when it has ended a job */
 
 static int knows(urd_pool_fn *fn)
 {
@@ -53,8 +65,9 @@ static size_t draw(urd_pool *p, share held)
     for (size_t i = held.index; i < n;
          i = urd__load_acq(&job->next) < n ? urd__add_ar(&job->next, 1) : n) {
         ran++;
-        int rc = urd__pool_call(self, job->fn, job->in + i * job->in_bytes,
-                                job->out + i * job->out_bytes);
+        int rc = i == 0 ? urd__pool_call(self, job->fn, job->in, job->out)
+                        : urd__pool_call(self, job->fn, job->in + i * job->in_bytes,
+                                         job->out + i * job->out_bytes);
         if (rc == 0 && !is_cancelled(self))
             continue;
         urd__lock(&p->lock);
@@ -118,28 +131,56 @@ static bool take_first(urd_pool *p, share *held)
     return true;
 }
 
-/* The caller holds it; true: it holds the next one, which it asks for if it gives room for it. */
-static bool work_on(urd_pool *p, share held, share *next)
+/* Under lock.  One is enough. */
+static bool may_look(const urd_pool *p)
 {
-    const urd__task *self = urd__task_self();
-    urd__link woken = {0};
-    urd__list_init(&woken);
-    size_t ran = p->options.carrier ? carry(p, held) : draw(p, held);
-    urd__lock(&p->lock);
-    p->running--;
-    p->ended += ran;
-    urd__pool_release(p, held.job, &woken);
-    bool more = next && !(self->scope && urd__scope_cancelled(self->scope)) && take_first(p, next);
-    urd__unlock(&p->lock);
-    urd__pool_wake(&woken);
-    return more;
+    return p->has_inbox && p->coming == 0 && urd__rt.nworkers > 1;
 }
 
-/* Which of the tasks is self?  Under lock; NULL is a place that is free. */
-static urd__task **place_of(urd_pool *p, const urd__task *self)
+/* Somebody waits for the job that is about to be done, and may give the next one then. */
+static void look(const urd_pool *p)
+{
+    for (int i = 0; i < LOOKS && urd__inbox_is_empty(p); i++)
+        for (int rest = 0; rest < RESTS; rest++)
+            urd__spin_hint();
+}
+
+/* Under lock: so many elements of the job were run. */
+static void end_work(urd_pool *p, urd_pool_job *job, size_t ran, urd__link *woken)
+{
+    p->running--;
+    p->ended += ran;
+    urd__pool_release(p, job, woken);
+}
+
+/* The caller, a worker, holds it.  GOT: it holds the next one.  COMES: it has looked for one, and
+ * is to look into the queue. */
+static int work_on(urd_pool *p, share *held)
+{
+    const urd__task *self = urd__task_self();
+    urd_pool_job *job = held->job;
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    size_t ran = p->options.carrier ? carry(p, *held) : draw(p, *held);
+    urd__lock(&p->lock);
+    bool cancelled = self->scope && urd__scope_cancelled(self->scope);
+    bool more = !cancelled && take_first(p, held);
+    bool looks = !more && !cancelled && may_look(p);
+    if (looks)
+        urd__inbox_look(p);
+    end_work(p, job, ran, &woken);
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+    if (looks)
+        look(p);
+    return more ? GOT : looks ? COMES : NONE;
+}
+
+/* Which of the tasks is self?  NULL is a place that is free, to be looked for under lock. */
+static urd__task **place_of(const urd_pool *p, const urd__task *self)
 {
     for (unsigned i = 0; i < p->workers; i++)
-        if (p->tasks[i] == self)
+        if (urd__load_rlx(&p->tasks[i]) == self) /* own stores alone can make it equal */
             return &p->tasks[i];
     return NULL;
 }
@@ -147,21 +188,27 @@ static urd__task **place_of(urd_pool *p, const urd__task *self)
 /* Under lock: no job finds it any more. */
 static void retire(urd_pool *p, const urd__task *self)
 {
-    *place_of(p, self) = NULL;
+    urd__store_rlx(place_of(p, self), NULL); /* under lock */
     p->up--;
 }
 
-/* Under lock, which it releases: wait until woken.  0, -ECANCELED, or -ETIMEDOUT. */
-static int rest(urd_pool *p, urd__task *self)
+/* Under lock, which it releases: wait until woken.  0, and it may be coming; -ECANCELED, or
+ * -ETIMEDOUT. */
+static int rest(urd_pool *p, urd__task *self, bool *comes)
 {
+    urd__link woken = {0};
+    urd__list_init(&woken);
     urd_time until = URD_FOREVER, now = urd_now();
     if (p->up > p->workers_min && p->idle_duration < URD_FOREVER - now)
         until = now + p->idle_duration;
     urd__waiter waiter = {.task = self};
     waiter.word = urd__wait_begin(self, self->scope, URD__ON_POOL, p);
     urd__list_push_head(&p->idle, &waiter.link);
+    urd__inbox_settle(p, &woken);
     urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
     int rc = urd__wait_end_until(self, waiter.word, until);
+    *comes = rc == 0 && waiter.result;
     if (rc) {
         urd__lock(&p->lock);
         if (urd__list_linked(&waiter.link))
@@ -172,25 +219,30 @@ static int rest(urd_pool *p, urd__task *self)
 }
 
 /* The first job with elements left; waits for one.  False: *rc says why the worker ends. */
-static bool take(urd_pool *p, urd__task *self, share *held, int *rc)
+static bool take(urd_pool *p, urd__task *self, share *held, bool comes, int *rc)
 {
+    urd__link woken = {0};
+    urd__list_init(&woken);
     for (bool idle = false;;) {
         *rc = urd__wait_enter(self);
         if (*rc)
             return false;
         urd__lock(&p->lock);
+        p->coming -= comes; /* W1 */
         if (take_first(p, held)) {
+            urd__inbox_settle(p, &woken);
             urd__unlock(&p->lock);
+            urd__pool_wake(&woken);
             return true;
         }
         bool leaves = idle && p->up > p->workers_min;
         if (leaves)
             retire(p, self);
-        if (leaves || p->closing || urd__load_acq(&p->cause)) {
+        if (leaves || urd__load_rlx(&p->closing) || urd__load_acq(&p->cause)) {
             urd__unlock(&p->lock);
             return false;
         }
-        *rc = rest(p, self);
+        *rc = rest(p, self, &comes);
         idle = *rc == -ETIMEDOUT;
         if (*rc && !idle)
             return false;
@@ -202,9 +254,9 @@ static int work(urd_pool *p, urd__task *self)
     int rc = p->options.begin ? p->options.begin(p->options.arg) : 0;
     if (rc)
         return rc;
-    for (share held; take(p, self, &held, &rc);)
-        while (work_on(p, held, &held))
-            continue;
+    share held;
+    for (int found = NONE; found == GOT || take(p, self, &held, found == COMES, &rc);)
+        found = work_on(p, &held);
     if (p->options.end) {
         int ended = p->options.end(p->options.arg);
         rc = rc ? rc : ended;
@@ -217,7 +269,7 @@ static int worker_main(void *arg)
     urd_pool *p = arg;
     urd__task *self = urd__task_self();
     urd__lock(&p->lock);
-    *place_of(p, NULL) = self;
+    urd__store_rlx(place_of(p, NULL), self); /* under lock */
     urd__unlock(&p->lock);
     int rc = work(p, self);
     urd__link woken = {0};
@@ -233,16 +285,45 @@ static int worker_main(void *arg)
     return 0; /* the error is the pool's, which says so at each call, and not the scope's */
 }
 
+/* The caller holds it, within a job of its own. */
+static void run_alone(urd_pool *p, share held)
+{
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    size_t ran = p->options.carrier ? carry(p, held) : draw(p, held);
+    urd__lock(&p->lock);
+    end_work(p, held.job, ran, &woken);
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+}
+
+/* To sleep until a thread has ended the job and woken the caller costs more than a short job takes:
+ * so he looks himself, for a moment, while nobody else wants his worker. */
+static void look_for_end(const int *done)
+{
+    const urd__task *self = urd__task_self();
+    for (int i = 0; i < LOOKS && !urd__load_acq(done); i++) { /* [done] */
+        if (self->worker && urd__worker_wanted(self->worker))
+            return;
+        for (int rest = 0; rest < RESTS; rest++)
+            urd__spin_hint();
+    }
+}
+
 /* A job that gives its own pool a job, and waits for it, would wait for ever if all workers did. */
 static void help(urd_pool *p, urd_pool_job *job, const int *done)
 {
-    (void)done;
+    if (!place_of(p, urd__task_self())) {
+        if (p->kind == URD_THREAD)
+            look_for_end(done);
+        return;
+    }
     if (!job)
         return;
     urd__lock(&p->lock);
-    bool is_worker = place_of(p, urd__task_self()) != NULL;
+    urd__inbox_move(p);
     share own = {.job = job};
-    bool held = is_worker && !urd_pool_done(job) && urd__load_acq(&job->next) < job->n &&
+    bool held = !urd_pool_done(job) && urd__load_acq(&job->next) < job->n &&
                 urd__pool_draw(job, &own.index);
     if (held) {
         urd__pool_hold(job);
@@ -250,7 +331,7 @@ static void help(urd_pool *p, urd_pool_job *job, const int *done)
     }
     urd__unlock(&p->lock);
     if (held)
-        work_on(p, own, NULL);
+        run_alone(p, own);
 }
 
 static void take_back(urd_pool *p, const urd_pool_job *job, urd__link *woken)

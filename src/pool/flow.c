@@ -177,6 +177,7 @@ static int give_one(urd_pool_flow *f)
                                 .in_bytes = f->options.in_bytes,
                                 .out_bytes = f->options.out_bytes,
                                 .n = 1,
+                                .marks = 1,
                                 .flow = f};
         rc = urd__pool_give(f->pool, &e->job);
         rc = rc ? rc : 1;

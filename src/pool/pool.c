@@ -49,6 +49,7 @@ bool urd__pool_draw(urd_pool_job *job, size_t *index)
 
 bool urd__pool_next(urd_pool *p, urd_pool_job **job, size_t *index)
 {
+    urd__inbox_move(p);
     for (urd__link *link; (link = urd__list_first(&p->queue)) != NULL;) {
         *job = urd__container(link, urd_pool_job, link);
         if (urd__pool_draw(*job, index))
@@ -71,16 +72,23 @@ static bool move_waiters(urd__link *from, urd__link *woken)
     return any;
 }
 
-void urd__pool_release(urd_pool *p, urd_pool_job *job, urd__link *woken)
+/* Somebody waits for it, it is of a flow, or it failed. */
+static void end_marked(urd_pool *p, urd_pool_job *job, urd__link *woken)
 {
-    unlink_exhausted(job);
-    if (--job->holders > 0 || !is_exhausted(job))
-        return;
     bool awaited = move_waiters(&job->waiters, woken);
     if (job->given_at && !awaited && job->result && job->result != -ECANCELED)
         urd__unread_add(p, job);
     if (job->flow)
         urd__flow_done(job, woken);
+}
+
+void urd__pool_release(urd_pool *p, urd_pool_job *job, urd__link *woken)
+{
+    unlink_exhausted(job);
+    if (--job->holders > 0 || !is_exhausted(job))
+        return;
+    if (job->marks)
+        end_marked(p, job, woken);
     urd__store_rel(&job->done, 1); /* [done] the last look at the job */
     if (--p->undone == 0)
         move_waiters(&p->closers, woken);
@@ -92,10 +100,23 @@ void urd__pool_fail(urd_pool *p, urd_pool_job *job, size_t index, int rc, const 
     if (job->result == 0 || index < job->failed) {
         job->result = rc;
         job->failed = index;
+        job->marks = 1;
         snprintf(job->detail, sizeof job->detail, "%s", detail ? detail : "");
     }
     urd__store_rel(&job->next, job->n); /* what was begun goes on; holders see the rest gone */
     unlink_exhausted(job);
+}
+
+/* Under lock, with a cause. */
+static void fail_all(urd_pool *p, urd__link *woken)
+{
+    urd__inbox_move_all(p);
+    for (urd__link *link; (link = urd__list_first(&p->queue)) != NULL;) {
+        urd_pool_job *job = urd__container(link, urd_pool_job, link);
+        urd__pool_hold(job);
+        urd__pool_fail(p, job, urd__load_acq(&job->next), p->cause, p->why);
+        urd__pool_release(p, job, woken);
+    }
 }
 
 void urd__pool_break(urd_pool *p, int rc, const char *why, urd__link *woken)
@@ -104,12 +125,7 @@ void urd__pool_break(urd_pool *p, int rc, const char *why, urd__link *woken)
     if (!urd__cas_ar(&p->cause, &none, rc)) /* [cause] */
         return;
     snprintf(p->why, sizeof p->why, "%s", why ? why : "");
-    for (urd__link *link; (link = urd__list_first(&p->queue)) != NULL;) {
-        urd_pool_job *job = urd__container(link, urd_pool_job, link);
-        urd__pool_hold(job);
-        urd__pool_fail(p, job, urd__load_acq(&job->next), rc, p->why);
-        urd__pool_release(p, job, woken);
-    }
+    fail_all(p, woken);
     move_waiters(&p->idle, woken);
     p->crew->take_back(p, NULL, woken);
     p->crew->stop(p);
@@ -179,6 +195,7 @@ static void fill_in(urd_pool *p, urd_kind kind, int workers, const urd_pool_opti
     p->workers = workers ? (unsigned)workers : urd__rt.nworkers;
     p->workers_min = o->workers_min ? (unsigned)o->workers_min : p->workers;
     p->idle_duration = o->idle_duration ? o->idle_duration : IDLE_USUAL;
+    p->has_inbox = kind == URD_THREAD && p->workers_min == p->workers;
     p->scope = self->scope ? self->scope : &urd__rt.root;
     p->options = *o;
     if (!p->options.restarts_max)
@@ -210,7 +227,8 @@ int urd_pool_close(urd_pool *p)
     urd__list_init(&woken);
     meet_cancel(p);
     urd__lock(&p->lock);
-    p->closing = true;
+    urd__store_rlx(&p->closing, true); /* under lock */
+    urd__inbox_move_all(p);
     while (p->undone > 0) {
         wait_in_peace(p, &p->closers);
         urd__lock(&p->lock);
@@ -245,7 +263,7 @@ int urd_pool_open(urd_pool **out, urd_kind kind, int workers, const urd_pool_opt
     int rc = check_options(kind, workers, o ? o : &usual);
     if (rc)
         return rc;
-    urd_pool *p = urd__os_alloc(sizeof *p);
+    urd_pool *p = urd__os_alloc_aligned(_Alignof(urd_pool), sizeof *p);
     if (!p)
         return -ENOMEM;
     fill_in(p, kind, workers, o ? o : &usual);
@@ -275,6 +293,7 @@ void urd_pool_get(urd_pool *p, urd_pool_state *out)
 {
     *out = (urd_pool_state){0};
     urd__lock(&p->lock);
+    urd__inbox_move(p);
     for (urd__link *l = urd__list_first(&p->queue); l && l != &p->queue; l = l->next) {
         const urd_pool_job *job = urd__container(l, urd_pool_job, link);
         size_t next = urd__load_acq(&job->next);
@@ -289,32 +308,60 @@ void urd_pool_get(urd_pool *p, urd_pool_state *out)
 
 /* ---- give and wait ---- */
 
-int urd__pool_give(urd_pool *p, urd_pool_job *job)
+/* G2, G3 of inbox.c. */
+static void settle(urd_pool *p)
 {
     urd__link woken = {0};
     urd__list_init(&woken);
+    urd__lock(&p->lock);
+    if (urd__load_acq(&p->cause)) /* [cause] */
+        fail_all(p, &woken);
+    else
+        urd__inbox_settle(p, &woken);
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+}
+
+static int give_at_once(urd_pool *p, urd_pool_job *job)
+{
+    urd__link woken = {0};
+    urd__list_init(&woken);
+    urd__lock(&p->lock);
+    int rc = urd__load_acq(&p->cause); /* [cause] */
+    if (rc) {
+        urd__unlock(&p->lock);
+        return rc;
+    }
+    urd__inbox_move(p);
+    p->undone++;
+    urd__list_push_tail(&p->queue, &job->link);
+    size_t wakes = job->n;
+    while (wakes > 0 && urd__inbox_call(p, &woken))
+        wakes--;
+    urd__unlock(&p->lock);
+    urd__pool_wake(&woken);
+    p->crew->added(p, wakes);
+    return 0;
+}
+
+int urd__pool_give(urd_pool *p, urd_pool_job *job)
+{
     urd__wait_check_place(urd__task_self(), "a pool's job", job);
     job->pool = p;
     int known = urd__pool_knows(p, job->fn);
     if (known)
         return known;
     meet_cancel(p);
-    urd__lock(&p->lock);
-    if (p->closing)
+    if (urd__load_rlx(&p->closing)) /* nobody may do both at a time */
         urd__die("a job was given to pool \"%s\", which is being closed", p->name);
+    if (!p->has_inbox || job->n > 1)
+        return give_at_once(p, job);
     int rc = urd__load_acq(&p->cause); /* [cause] */
-    if (rc) {
-        urd__unlock(&p->lock);
+    if (rc)
         return rc;
-    }
-    p->undone++;
-    urd__list_push_tail(&p->queue, &job->link);
-    size_t wakes = job->n;
-    for (urd__waiter *w; wakes > 0 && (w = urd__wait_pop(&p->idle)) != NULL; wakes--)
-        urd__list_push_tail(&woken, &w->link);
-    urd__unlock(&p->lock);
-    urd__pool_wake(&woken);
-    p->crew->added(p, wakes);
+    bool call = urd__inbox_put(p, job);
+    if (call || urd__load_acq(&p->cause)) /* [cause] */
+        settle(p);
     return 0;
 }
 
@@ -341,6 +388,7 @@ static int wait_for(urd_pool_job *j)
         return 0;
     }
     urd__waiter waiter = {0};
+    j->marks = 1;
     return urd__wait_on(self, &j->waiters, &p->lock, &waiter, URD__ON_POOL, p);
 }
 
@@ -357,6 +405,7 @@ int urd_pool_wait(urd_pool_job *j)
 
 bool urd__pool_take_back(urd_pool *p, urd_pool_job *job, int rc, urd__link *woken)
 {
+    urd__inbox_move(p);
     urd__pool_hold(job);
     size_t next = urd__load_acq(&job->next);
     if (next < job->n)
@@ -409,8 +458,10 @@ static int give_up(urd_pool *p, urd_pool_job *job)
     urd__lock(&p->lock);
     if (urd_pool_done(job))
         urd__unlock(&p->lock);
-    else
+    else {
+        job->marks = 1;
         wait_in_peace(p, &job->waiters);
+    }
     return job->result;
 }
 

@@ -51,16 +51,20 @@ struct urd_pool {
     urd__member member; /* of that scope: a cancel of it reaches the pool */
     urd_pool_options options;
     char name[32];
+    bool has_inbox;
+    bool closing; /* atomic: no more jobs come; changed under lock */
+    int cause;    /* atomic: why it ended early, or 0; changed under lock */
 
-    int lock;                    /* guards what follows */
+    _Alignas(64) uintptr_t inbox; /* atomic: see inbox.c; apart from what workers write */
+
+    _Alignas(64) int lock;       /* guards what follows */
     urd__link queue;             /* jobs with elements not handed out */
     urd__link idle;              /* workers of a crew inside that wait for a job */
+    unsigned coming;             /* workers that are awake and have yet to look for a job */
     urd__link closers;           /* who waits in urd_pool_close */
     size_t undone;               /* jobs given and not done */
     unsigned live;               /* workers and helpers that have not left */
     unsigned up;                 /* workers that have not begun to leave; at most `workers` */
-    bool closing;                /* no more jobs come */
-    int cause;                   /* atomic: why it ended early, or 0 */
     char why[48];                /* in words, or "" */
     size_t running, ended, died; /* elements; workers */
 
@@ -115,6 +119,18 @@ bool urd__pool_take_back(urd_pool *p, urd_pool_job *job, int rc, urd__link *woke
 
 /* Under lock: nothing more is begun; what is not fails with rc, in words `why`; NULL: none. */
 void urd__pool_break(urd_pool *p, int rc, const char *why, urd__link *woken);
+
+/* inbox.c.  Put a job of one element in; true: settle under the lock.  The rest is under the lock:
+ * move what came to the queue, where something seems to be there, or for certain; wake an idle
+ * worker, if there is one; see that somebody comes, if something does; the caller begins to look,
+ * and is coming; and without the lock, for him: has nothing come? */
+bool urd__inbox_put(urd_pool *p, urd_pool_job *job);
+void urd__inbox_move(urd_pool *p);
+void urd__inbox_move_all(urd_pool *p);
+bool urd__inbox_call(urd_pool *p, urd__link *woken);
+void urd__inbox_settle(urd_pool *p, urd__link *woken);
+void urd__inbox_look(urd_pool *p);
+bool urd__inbox_is_empty(const urd_pool *p);
 
 /* Start a worker, or a helper, in the pool's scope; it calls urd__pool_leave() last.  0, or why it
  * could not be started, which also fails the scope, unless it is `optional`. */
