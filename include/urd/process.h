@@ -49,6 +49,38 @@ typedef enum urd_sandbox {
 } urd_sandbox;
 
 /*
+ * Where the process comes from.
+ *
+ * ZYGOTE: forked from a helper that urd_run made; it has the memory of the program as it was then.
+ *
+ * SPAWN: a fresh image of the program, /proc/self/exe with the arguments and the environment of
+ * urd_run, that has nothing of its memory but the shared heap: for libraries that do not survive a
+ * fork, and where no secret of the program is to be in reach.  Its main() runs up to urd_run, which
+ * then runs the job and never returns: so it must come there again, and what it does before is done
+ * in each such process, unless it begins with urd_process_main.
+ *   - Variables are as main() has left them.  In the argument pointers into the shared heap are
+ *     valid, and no others, of functions and constants neither.  The function that is started is
+ *     found, and in a pool that of each job.
+ *   - In a library that the program has loaded itself (dlopen) it is found if main() has loaded the
+ *     same again; else the job ends with -ENOENT, "the function: No such file or directory", and a
+ *     job of a pool with -ENOENT.
+ *   - Descriptors that were open at urd_run are, but for those that are closed on exec.
+ *   - It takes as long as a program takes to start.
+ * -EPERM: the program has more rights than its caller (set-user-ID, file capabilities).  -ENOTSUP:
+ * the shared heap is larger than a limit on the size of files, or there is no memfd_create.  Why
+ * there is no image ends the job, as a refused option does: "start: Argument list too long"; or
+ * "start: File exists", if it has something where the shared heap is.
+ */
+typedef enum urd_start { URD_START_ZYGOTE, URD_START_SPAWN } urd_start;
+
+/*
+ * First in main(), or in a constructor of the program: where this process was spawned, run its job
+ * here, and never return; else do nothing.  For programs whose main() does things before urd_run
+ * that are to be done once.
+ */
+void urd_process_main(void);
+
+/*
  * All zero: as the program was when urd_run was called.  They take effect in this order.
  *
  * RLIMIT_AS and RLIMIT_DATA count what is only reserved, too, and the runtime reserves much (the
@@ -65,7 +97,8 @@ typedef struct urd_process_options {
     const urd_limit *limits;
     int limit_count;
     unsigned sandbox; /* of urd_sandbox; 0: none */
-    long reserved[6]; /* zero */
+    urd_start start;  /* where it comes from */
+    long reserved[5]; /* zero */
 } urd_process_options;
 
 URD_END_DECLS

@@ -11,10 +11,12 @@
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/single_threaded.h>
 #include <sys/socket.h>
@@ -37,7 +39,11 @@
 #define SYS_pidfd_open 434
 #endif
 
-enum { THREAD_LOOKS = 10 };
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#endif
+
+enum { THREAD_LOOKS = 10, ARGUMENTS_FIRST = 4096, PATH_BYTES = 4096 };
 
 static int result(long rc)
 {
@@ -54,6 +60,42 @@ int urd__os_shared_map(void **out, size_t size)
     if (p == MAP_FAILED)
         return -errno;
     *out = p;
+    return 0;
+}
+
+int urd__os_shared_file(size_t size)
+{
+    struct rlimit files;
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    if (getrlimit(RLIMIT_FSIZE, &files) == 0 && files.rlim_cur < size)
+        return -EFBIG; /* the kernel would say so by SIGXFSZ, which ends the program */
+    int fd = memfd_create("urd-heap", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
+        fd = memfd_create("urd-heap", MFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int rc = ftruncate(fd, (off_t)size) ? -errno : fd;
+    if (rc < 0)
+        close(fd);
+    return rc;
+}
+
+int urd__os_shared_file_map(int fd, void **at, size_t size, bool there)
+{
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    int flags = MAP_SHARED | MAP_NORESERVE | (there ? MAP_FIXED_NOREPLACE : 0);
+    void *p = mmap(*at, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (p == MAP_FAILED)
+        return -errno;
+    if (there && p != *at) { /* before Linux 4.17 */
+        munmap(p, size);
+        return -EEXIST;
+    }
+    *at = p;
     return 0;
 }
 
@@ -190,6 +232,75 @@ int urd__os_spawn(const urd__os_program *program, pid_t *pid)
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return -rc;
+}
+
+/* All of a file whose size is not known before, NUL-terminated; NULL: no file, or no memory. */
+static char *read_whole(const char *path, size_t *size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *text = NULL;
+    size_t room = 0;
+    ssize_t n = fd < 0 ? -1 : 1;
+    for (*size = 0; n > 0; *size += n > 0 ? (size_t)n : 0) {
+        if (*size == room) {
+            room = room ? 2 * room : ARGUMENTS_FIRST;
+            char *more = realloc(text, room + 1);
+            if (!more)
+                break;
+            text = more;
+        }
+        n = pread(fd, text + *size, room - *size, (off_t)*size); /* valgrind shares the place */
+    }
+    if (fd >= 0)
+        close(fd);
+    if (n == 0)
+        text[*size] = '\0';
+    else
+        free(text);
+    return n == 0 ? text : NULL;
+}
+
+static const char *own_path(char *path)
+{
+    ssize_t n = urd__os_under_valgrind() ? readlink("/proc/self/exe", path, PATH_BYTES - 1) : 0;
+    if (n <= 0)
+        return "/proc/self/exe"; /* also where the file is gone */
+    path[n] = '\0';              /* or the tool would be what is run */
+    return path;
+}
+
+int urd__os_exec_self(void)
+{
+    char path[PATH_BYTES];
+    size_t size;
+    int fault = urd__os_fault();
+    if (fault)
+        return fault;
+    char *text = read_whole("/proc/self/cmdline", &size); /* nobody handed them to a library */
+    if (!text)
+        return -ENOMEM;
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += text[i] == '\0';
+    char **argv = calloc(count + 2, sizeof *argv); /* should the last one not be terminated */
+    int rc = -ENOMEM;
+    if (argv) {
+        char *at = text;
+        argv[0] = text; /* should there be none */
+        for (size_t i = 0; at < text + size; at += strlen(at) + 1)
+            argv[i++] = at;
+        execve(own_path(path), argv, environ);
+        rc = -errno;
+    }
+    free(argv);
+    free(text);
+    return rc;
+}
+
+int urd__os_exec_keeps(int fd, bool keeps)
+{
+    int fault = urd__os_fault();
+    return fault ? fault : result(fcntl(fd, F_SETFD, keeps ? 0 : FD_CLOEXEC));
 }
 
 int urd__os_pipe(int out[2])

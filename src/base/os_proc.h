@@ -21,6 +21,14 @@
 int urd__os_shared_map(void **out, size_t size);
 int urd__os_shared_discard(void *p, size_t size); /* whole pages back to the kernel, for everyone */
 
+/* The same as a file in memory, for processes that do not descend from each other: its descriptor,
+ * closed on exec.  -EFBIG: beyond the limit of file sizes. */
+int urd__os_shared_file(size_t size);
+
+/* Map it at *at, or, unless it must be there and nowhere else, where there is room; *at says where.
+ * 0, -EEXIST the place is taken, -ENOMEM. */
+int urd__os_shared_file_map(int fd, void **at, size_t size, bool there);
+
 /*
  * Fork.  quiet: the child has no exit signal, so neither SIGCHLD nor a plain wait() ever shows it;
  * for a program with one thread.  Runs no atfork handler.  -EINVAL where that is not to be had.
@@ -71,6 +79,11 @@ int urd__os_send(int fd, const void *message, size_t size, int pass, bool no_wai
 /* Receive one message of exactly `size` bytes.  size; 0: the other end is gone; -EAGAIN: none is
  * there; -EBADMSG: another size.  *passed is a descriptor that came with it, or -1. */
 int urd__os_receive(int fd, void *message, size_t size, int *passed);
+
+/* Become a fresh image of this program, with the arguments it was started with, the environment as
+ * it is now, and the descriptors that are not closed on exec.  Returns only if it fails, why. */
+int urd__os_exec_self(void);
+int urd__os_exec_keeps(int fd, bool keeps); /* is it open after an exec? */
 
 int urd__os_duplicate(int fd);
 void urd__os_shut_down(int fd); /* the other end hears that no more will be sent */

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -89,4 +91,15 @@ int urd__os_limit(int resource, uint64_t soft, uint64_t hard)
     int fault = urd__os_fault();
     const struct rlimit limit = {.rlim_cur = soft, .rlim_max = hard};
     return fault ? fault : result(setrlimit((__rlimit_resource_t)resource, &limit));
+}
+
+bool urd__os_privileged(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
+
+void urd__os_random(void *out, size_t size)
+{
+    if (getrandom(out, size, GRND_NONBLOCK) != (ssize_t)size)
+        memset(out, 0, size);
 }

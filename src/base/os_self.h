@@ -9,6 +9,7 @@
 #ifndef URD_BASE_OS_SELF_H
 #define URD_BASE_OS_SELF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,5 +21,11 @@ int urd__os_nice(int added);
 int urd__os_cpus_restrict(const int *cpus, size_t n); /* numbers below OS_CPUS_MAX */
 int urd__os_limit(int resource, uint64_t soft, uint64_t hard);
 enum { OS_CPUS_MAX = 8192 };
+
+/* Has it more rights than who started it (a set-user-ID program, say), whose environment is then
+ * not to be believed? */
+bool urd__os_privileged(void);
+
+void urd__os_random(void *out, size_t size); /* at most 256 bytes; zeros where there are none */
 
 #endif

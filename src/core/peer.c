@@ -5,29 +5,25 @@
  */
 #include "core/peer.h"
 
-#include <errno.h>
 #include <limits.h>
 
 #include "base/os.h"
-#include "base/os_proc.h"
 
 urd__place urd__place_own;
 
-int urd__peers_open(void *heap, size_t bytes)
+void urd__peers_join(void *shared, void *heap, size_t bytes)
 {
-    void *at = NULL;
-    int rc = urd__os_shared_map(&at, sizeof(urd__peers));
-    if (rc < 0)
-        return rc;
-    urd__place_own = (urd__place){.peers = at, .low = (uintptr_t)heap, .bytes = bytes};
-    urd__peers_begin(urd__peers_add()); /* the program itself is the first */
-    return 0;
+    urd__place_own = (urd__place){.peers = shared, .low = (uintptr_t)heap, .bytes = bytes};
+}
+
+void urd__peers_open(void *shared, void *heap, size_t bytes)
+{
+    urd__peers_join(shared, heap, bytes);
+    urd__peers_begin(urd__peers_add());
 }
 
 void urd__peers_close(void)
 {
-    if (urd__place_own.peers)
-        urd__os_unmap(urd__place_own.peers, sizeof(urd__peers));
     urd__place_own = (urd__place){0};
 }
 

@@ -50,8 +50,10 @@ typedef struct urd__place {
 } urd__place;
 extern urd__place urd__place_own;
 
-/* 0, -ENOMEM; before the zygote. */
-int urd__peers_open(void *heap, size_t bytes);
+/* In sizeof(urd__peers) bytes of `shared` memory, of zeros, as the first process of the program, or
+ * as one of those that are there.  Before any thread. */
+void urd__peers_open(void *shared, void *heap, size_t bytes);
+void urd__peers_join(void *shared, void *heap, size_t bytes);
 void urd__peers_close(void);
 
 uint32_t urd__peers_add(void);          /* the zygote, before it forks; 0: there are too many */

@@ -25,6 +25,7 @@
 #include "core/scope.h"
 #include "core/wait.h"
 #include "pool/pool.h"
+#include "proc/image.h"
 #include "proc/intensity.h"
 #include "proc/process.h"
 #include "proc/setup.h"
@@ -47,7 +48,7 @@ typedef struct seat {
     unsigned index;
     int jobs_max;
     int64_t idle_duration; /* INT64_MAX: it does not leave by itself */
-    urd_fn *begin, *end;
+    urd_fn *begin, *end;   /* their names, see proc/image.h; or NULL */
     void *arg;
     int result; /* of begin or end; set before the process returns */
 } seat;
@@ -78,7 +79,8 @@ struct urd__procs {
 
 static void run_slot(const seat *s, urd__slot *slot)
 {
-    slot->result = urd__pool_call(urd__task_self(), slot->fn, slot->in, slot->out);
+    urd_pool_fn *fn = (urd_pool_fn *)(uintptr_t)urd__image_find(slot->fn);
+    slot->result = fn ? urd__pool_call(urd__task_self(), fn, slot->in, slot->out) : -ENOENT;
     urd__ring_done(s->ring, s->index, slot);
 }
 
@@ -86,7 +88,10 @@ static int process_main(void *arg)
 {
     seat *s = arg;
     urd__ring_enter(s->ring, s->index);
-    s->result = s->begin ? s->begin(s->arg) : 0;
+    urd_fn *begin = urd__image_find(s->begin), *end = urd__image_find(s->end);
+    if ((s->begin && !begin) || (s->end && !end))
+        return s->result = -ENOENT;
+    s->result = begin ? begin(s->arg) : 0;
     if (s->result)
         return s->result;
     int jobs = 0;
@@ -95,7 +100,7 @@ static int process_main(void *arg)
         if (s->jobs_max && ++jobs >= s->jobs_max)
             break;
     }
-    s->result = s->end ? s->end(s->arg) : 0;
+    s->result = end ? end(s->arg) : 0;
     return s->result;
 }
 
@@ -201,7 +206,7 @@ static int fill(urd_pool *p, urd__slot *slot)
     }
     if (in_bytes)
         memcpy(at, in, job->in_bytes);
-    slot->fn = job->fn;
+    slot->fn = urd__image_name((urd_fn *)(uintptr_t)job->fn);
     slot->in = in_shared ? in : at;
     slot->out = out_shared ? out : at + in_bytes;
     slot->tries = 0;
@@ -660,8 +665,8 @@ static int make(urd_pool *p)
                           .index = i,
                           .jobs_max = p->options.jobs_max,
                           .idle_duration = i < p->workers_min ? INT64_MAX : p->idle_duration,
-                          .begin = p->options.begin,
-                          .end = p->options.end,
+                          .begin = urd__image_name(p->options.begin),
+                          .end = urd__image_name(p->options.end),
                           .arg = p->options.arg};
         procs->keepers[i] = (keeper){.pool = p, .seat = &seats[i]};
     }

@@ -42,7 +42,7 @@ enum { URD__SLOT_FREE, URD__SLOT_READY, URD__SLOT_TAKEN, URD__SLOT_DONE, URD__SL
 
 typedef struct urd__slot {
     _Alignas(64) uint64_t state; /* atomic: see ring.c */
-    urd_pool_fn *fn;             /* these are written before READY, by the parent */
+    urd_fn *fn;                  /* its name; these are written before READY, by the parent */
     const void *in;
     void *out;
     int result; /* written before DONE, by the worker */

@@ -27,7 +27,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
-#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,15 +41,16 @@
 #include "core/runtime.h"
 #include "core/scope.h"
 #include "io/signal.h"
+#include "proc/image.h"
 #include "proc/oom.h"
 #include "proc/setup.h"
 #include "proc/shared.h"
+#include "proc/spawn.h"
 #include "proc/zygote.h"
 #include "watch/monitor.h"
 
 enum {
     ARG_ALIGN = 64,
-    WORDS_BYTES = 48,
     WHERE_BYTES = 160,
     LINGER_NS = 250000,
     ORPHANS_NS = 1000000000,
@@ -59,7 +59,7 @@ enum {
 
 /* In the shared heap; written by the starter before the request, then by the process. */
 struct record {
-    urd_fn *fn;
+    urd_fn *fn; /* its name, see image.h */
     void *arg;
     char name[32];
     char where[WHERE_BYTES];    /* a copy: the text may lie in a library loaded after urd_run */
@@ -68,6 +68,11 @@ struct record {
     int step;                   /* of the setup, that was refused */
     int call;                   /* that the sandbox refused; 0: none */
     int returned;               /* atomic: one of */
+    struct common *common;
+    /* Of one that becomes a fresh image; set before that. */
+    uint32_t number; /* of core/peer.h */
+    sigset_t mask;
+    char comm[16]; /* what the program is called in ps */
 };
 enum { RETURNED = 1, REFUSED };
 
@@ -86,16 +91,17 @@ struct process {
     bool asked;             /* under lock */
 };
 
-/* A piece of program text that is at this address in every process. */
-struct segment {
-    uintptr_t begin, end;
+/* In the shared heap: what a process is told that is a fresh image; set once. */
+struct common {
+    urd_config config;
+    const urd__image *image;
+    char name[]; /* that of the config */
 };
 
 static struct {
     bool open;         /* set before and after all threads, as are the next three */
     urd_config config; /* of urd_run; the runtimes of process jobs have it too, but one worker */
-    struct segment *segments;
-    size_t segments_used;
+    struct common *common; /* in the shared heap */
 
     pthread_mutex_t starting; /* held while the reaper is started */
     int ready;                /* atomic: the reaper runs, or has run */
@@ -114,82 +120,16 @@ static struct {
 
 /* ---- functions that every process has ---- */
 
-static int add_segments(struct dl_phdr_info *info, size_t size, void *counted)
-{
-    (void)size;
-    size_t *n = counted;
-    for (size_t i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-        if (part->p_type != PT_LOAD || (part->p_flags & PF_X) == 0)
-            continue;
-        if (proc.segments && *n < proc.segments_used) {
-            uintptr_t begin = info->dlpi_addr + part->p_vaddr;
-            proc.segments[*n] = (struct segment){begin, begin + part->p_memsz};
-        }
-        ++*n;
-    }
-    return 0;
-}
-
-static int remember_segments(void)
-{
-    size_t n = 0;
-    dl_iterate_phdr(add_segments, &n);
-    proc.segments = urd__os_alloc(n * sizeof *proc.segments);
-    if (!proc.segments)
-        return -ENOMEM;
-    proc.segments_used = n;
-    n = 0;
-    dl_iterate_phdr(add_segments, &n);
-    return 0;
-}
-
-static void forget_segments(void)
-{
-    urd__os_free(proc.segments);
-    proc.segments = NULL;
-    proc.segments_used = 0;
-}
-
 int urd__process_knows(urd_fn *fn)
 {
-    uintptr_t at = (uintptr_t)fn;
-    for (size_t i = 0; i < proc.segments_used; i++) {
-        if (at >= proc.segments[i].begin && at < proc.segments[i].end)
-            return 0;
-    }
+    if (urd__image_has(fn))
+        return 0;
     Dl_info symbol = {0};
     dladdr(__extension__(void *) fn, &symbol);
     urd__say("%s (from %s) was loaded after urd_run and cannot run in a process; load it before",
              symbol.dli_sname ? symbol.dli_sname : "a function without a name",
              symbol.dli_fname ? symbol.dli_fname : "no file");
     return -EINVAL;
-}
-
-/* ---- ends in words ---- */
-
-const char *urd__process_words(int status)
-{
-    static int lock;
-    static char exits[256][WORDS_BYTES], signals[128][2][WORDS_BYTES];
-    bool exited = WIFEXITED(status);
-    int n = exited ? WEXITSTATUS(status) : WTERMSIG(status) & 127;
-    bool dumped = !exited && WCOREDUMP(status);
-    char *words = exited ? exits[n] : signals[n][dumped];
-    urd__lock(&lock);
-    if (!words[0] && exited && n == URD_EXIT_DEADLOCK) {
-        snprintf(words, WORDS_BYTES, "deadlock: each of its jobs waited for another");
-    } else if (!words[0] && exited) {
-        snprintf(words, WORDS_BYTES, "exited with code %d before it returned", n);
-    } else if (!words[0]) {
-        const char *name = sigabbrev_np(n);
-        char number[16];
-        snprintf(number, sizeof number, "%d", n);
-        snprintf(words, WORDS_BYTES, "killed by %s%.15s%s", name ? "SIG" : "signal ",
-                 name ? name : number, dumped ? " (core dumped)" : "");
-    }
-    urd__unlock(&lock);
-    return words;
 }
 
 /* ---- the end of a job ---- */
@@ -511,7 +451,8 @@ static struct record *make_record(const urd__job *job, size_t size,
         urd_shared_free(record);
         return NULL;
     }
-    record->fn = job->fn;
+    record->fn = urd__image_name(job->fn);
+    record->common = proc.common;
     record->arg = job->arg;
     if (size > 0) {
         uintptr_t at = (uintptr_t)(record + 1) + ARG_ALIGN - 1;
@@ -689,9 +630,9 @@ static bool set_up(struct record *record)
     return sandboxed;
 }
 
-static void run_job(void *memory, const sigset_t *old_mask)
+/* All signals are blocked, but for what is in the mask. */
+__attribute__((noreturn)) static void run_record(struct record *record, const sigset_t *old_mask)
 {
-    struct record *record = memory;
     bool alone = set_up(record);
     /* The job may install a handler of its own, which then wins. */
     struct sigaction terminate = {.sa_handler = on_terminate, .sa_flags = SA_RESTART};
@@ -706,7 +647,7 @@ static void run_job(void *memory, const sigset_t *old_mask)
     urd__signals_start_job(&proc.config);
     urd__monitor_start(&proc.config);
     int result = urd__runtime_run(&proc.config, alone ? NULL : &urd__process_operations,
-                                  &(urd__first_job){.fn = record->fn,
+                                  &(urd__first_job){.fn = urd__image_find(record->fn),
                                                     .arg = record->arg,
                                                     .name = record->name[0] ? record->name : NULL,
                                                     .where = record->where,
@@ -719,21 +660,120 @@ static void run_job(void *memory, const sigset_t *old_mask)
     leave(record, begun || !record->setup ? RETURNED : REFUSED, result);
 }
 
+__attribute__((noreturn)) static void become_image(struct record *record, const sigset_t *mask)
+{
+    size_t bytes;
+    char *heap = urd__shared_place(&bytes);
+    record->number = urd__place_own.self;
+    record->mask = *mask;
+    urd__os_process_name("urd-spawn", record->comm, sizeof record->comm);
+    int rc = urd__setup_env(record->setup, &record->step);
+    if (rc == 0) {
+        record->step = URD__SETUP_START;
+        rc = urd__spawn_exec(&(urd__told){.file = urd__shared_file(),
+                                          .door = urd__zygote_door(),
+                                          .lifeline = urd__zygote_lifeline(),
+                                          .heap = heap,
+                                          .bytes = bytes,
+                                          .record_at = (size_t)((char *)record - heap)});
+    }
+    leave(record, REFUSED, rc);
+}
+
+static void run_job(void *memory, const sigset_t *old_mask)
+{
+    struct record *record = memory;
+    if (record->setup && record->setup->start == URD_START_SPAWN)
+        become_image(record, old_mask);
+    urd__shared_close_file();
+    run_record(record, old_mask);
+}
+
+/* ---- in a fresh image ---- */
+
+/* The heap cannot be where all pointers into it lead: say so by another mapping. */
+__attribute__((noreturn)) static void refuse_place(const urd__told *told, int rc)
+{
+    void *at = NULL;
+    if (urd__os_shared_file_map(told->file, &at, told->bytes, false) == 0) {
+        struct record *record = (struct record *)(void *)((char *)at + told->record_at);
+        record->step = URD__SETUP_START;
+        record->result = rc;
+        urd__store_rel(&record->returned, REFUSED); /* [returned] pairs with ended() */
+    }
+    urd__os_exit(EXIT_REFUSED);
+}
+
+static void join_program(struct record *record, const urd__told *told)
+{
+    proc.common = record->common;
+    proc.config = record->common->config;
+    proc.config.name = record->common->name;
+    proc.open = true;
+    urd__peers_join(urd__shared_peers(), told->heap, told->bytes);
+    urd__peers_begin(record->number);
+    urd__zygote_join(told->door);
+    urd__os_process_name(record->comm, NULL, 0);
+    int rc = urd__image_join(record->common->image);
+    record->step = URD__SETUP_START;
+    if (rc == 0 && !urd__image_find(record->fn)) {
+        urd__say("a spawned process does not have its function; load the library before urd_run");
+        record->step = URD__SETUP_FUNCTION;
+        rc = -ENOENT;
+    }
+    if (rc)
+        leave(record, REFUSED, rc);
+}
+
+void urd__process_resume(void)
+{
+    urd__told told;
+    if (!urd__spawn_told(&told))
+        return;
+    int rc = urd__shared_join(told.file, told.heap, told.bytes);
+    if (rc)
+        refuse_place(&told, rc);
+    urd__os_close(told.file);
+    struct record *record = (struct record *)(void *)((char *)told.heap + told.record_at);
+    sigset_t mask;
+    urd__os_signals_block(&mask);
+    urd__runtime_claim();
+    join_program(record, &told);
+    run_record(record, &record->mask);
+}
+
+void urd_process_main(void)
+{
+    urd__process_resume();
+}
+
+/* ---- in urd_run ---- */
+
+static struct common *share(const urd_config *config)
+{
+    size_t size = strlen(config->name) + 1;
+    struct common *common = urd_shared_alloc(sizeof *common + size);
+    if (!common)
+        return NULL;
+    common->config = proc.config;
+    common->image = urd__image_take();
+    memcpy(common->name, config->name, size);
+    return common->image ? common : NULL;
+}
+
 int urd__process_open(const urd_config *config)
 {
     size_t heap_bytes;
     void *heap = urd__shared_place(&heap_bytes);
-    int rc = remember_segments();
-    if (rc == 0)
-        rc = urd__peers_open(heap, heap_bytes);
-    if (rc < 0) {
-        forget_segments();
-        return rc;
-    }
     proc.config = *config;
     proc.config.workers = 1;
+    proc.common = share(config);
+    if (!proc.common)
+        return -ENOMEM; /* the heap is taken down by the caller, with all that is in it */
+    urd__peers_open(urd__shared_peers(), heap, heap_bytes);
     proc.open = true;
-    rc = urd__zygote_start(&(urd__zygote_work){.child = run_job, .rehearse = rehearse});
+    int rc = urd__zygote_start(&(urd__zygote_work){.child = run_job, .rehearse = rehearse});
+    urd__shared_close_file(); /* the zygote has it */
     if (rc < 0)
         urd__process_close();
     return rc;
@@ -746,6 +786,6 @@ void urd__process_close(void)
     stop_reaper();
     urd__zygote_stop();
     urd__peers_close();
-    forget_segments();
+    urd__image_forget();
     proc.open = false;
 }

@@ -32,7 +32,10 @@ void urd__process_close(void);
  */
 int urd__process_start(urd__job *job, const urd__go_args *args);
 
-/* Is this function at the same place in every process?  0; -EINVAL, with a message on stderr. */
+/* In a process that was spawned: run its job, and do not return.  Elsewhere: nothing. */
+void urd__process_resume(void);
+
+/* Did the program have this function at urd_run?  0; -EINVAL, with a message on stderr. */
 int urd__process_knows(urd_fn *fn);
 
 extern const urd__process_ops urd__process_operations;

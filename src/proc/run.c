@@ -31,8 +31,10 @@ static int open_all(const urd_config *cfg)
                  cfg->shared_bytes, strerror(-rc));
         return rc;
     }
-    if (cfg->processes == URD_PROCESSES_NONE)
+    if (cfg->processes == URD_PROCESSES_NONE) {
+        urd__shared_close_file();
         return 0;
+    }
     rc = urd__process_open(cfg);
     if (rc) {
         urd__say("urd_run: the helper for processes could not be started: %s", strerror(-rc));
@@ -64,6 +66,7 @@ static int run(const urd_config *cfg, urd_fn *fn, void *arg)
 int urd_run(const urd_config *cfg, urd_fn *fn, void *arg)
 {
     urd_config resolved;
+    urd__process_resume();
     int rc = urd__config_resolve(cfg, &resolved);
     if (rc)
         return rc;

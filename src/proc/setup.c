@@ -18,12 +18,12 @@
 #include "base/lock.h"
 #include "base/os_sandbox.h"
 #include "base/os_self.h"
+#include "proc/shared.h"
 
 enum { NICE_MIN = -40, NICE_MAX = 39, RESOURCES = RLIMIT_NLIMITS, WORDS_BYTES = 48, WORDS = 64 };
 
 enum step {
-    AT_RUNTIME = URD__SETUP_RUNTIME,
-    AT_ENV,
+    AT_ENV = URD__SETUP_STEPS,
     AT_ENV_ADD,
     AT_DIRECTORY,
     AT_CGROUP,
@@ -35,7 +35,9 @@ enum step {
 };
 
 static const char *const names[STEPS] = {
-    [AT_RUNTIME] = "the runtime",
+    [URD__SETUP_RUNTIME] = "the runtime",
+    [URD__SETUP_START] = "start",
+    [URD__SETUP_FUNCTION] = "the function",
     [AT_ENV] = "env",
     [AT_ENV_ADD] = "env_add",
     [AT_DIRECTORY] = "directory",
@@ -106,6 +108,23 @@ static int check_limits(const urd_process_options *o)
     return 0;
 }
 
+static int check_start(urd_start start)
+{
+    if ((unsigned)start > URD_START_SPAWN)
+        return wrong(names[URD__SETUP_START], "no such method");
+    if (start == URD_START_ZYGOTE)
+        return 0;
+    if (urd__os_privileged()) {
+        wrong(names[URD__SETUP_START], "a program with more rights than its caller cannot spawn");
+        return -EPERM;
+    }
+    if (!urd__shared_has_file()) {
+        wrong(names[URD__SETUP_START], "the shared heap is no file here, as by ulimit -f");
+        return -ENOTSUP;
+    }
+    return 0;
+}
+
 int urd__setup_check(const urd_process_options *o)
 {
     if (!o)
@@ -114,7 +133,9 @@ int urd__setup_check(const urd_process_options *o)
         return wrong("nice", "not from -40 to 39");
     if (o->sandbox & ~(unsigned)URD_SANDBOX_ALL)
         return wrong(names[AT_SANDBOX], "no such part of it");
-    int rc = check_env(AT_ENV, o->env);
+    int rc = check_start(o->start);
+    if (rc == 0)
+        rc = check_env(AT_ENV, o->env);
     if (rc == 0)
         rc = check_env(AT_ENV_ADD, o->env_add);
     if (rc == 0)
@@ -175,6 +196,7 @@ static urd_process_options *put_options(block *b, const urd_process_options *o)
         .limits = put(b, o->limits, (size_t)o->limit_count * sizeof *o->limits),
         .limit_count = o->limit_count,
         .sandbox = o->sandbox,
+        .start = o->start,
     };
     if (copy)
         *copy = inner;
@@ -233,6 +255,16 @@ static int apply(const urd_process_options *o, int step)
     default:
         return o->cpu_count ? urd__os_cpus_restrict(o->cpus, (size_t)o->cpu_count) : 0;
     }
+}
+
+int urd__setup_env(const urd_process_options *o, int *step)
+{
+    *step = AT_ENV;
+    int rc = apply(o, AT_ENV);
+    if (rc)
+        return rc;
+    *step = AT_ENV_ADD;
+    return apply(o, AT_ENV_ADD);
 }
 
 int urd__setup_apply(const urd_process_options *o, int *step, void (*refused)(int call))

@@ -8,7 +8,8 @@
 
 #include "urd.h"
 
-/* Is every field in range?  0; -EINVAL, with a message on stderr.  NULL: 0. */
+/* Is every field in range, and the start method to be had?  0; -EINVAL, -ENOTSUP, -EPERM, with a
+ * message on stderr.  NULL: 0. */
 int urd__setup_check(const urd_process_options *o);
 
 /* A copy in one block of shared memory, with all it points to, for urd_shared_free().  NULL: there
@@ -26,7 +27,16 @@ const char *urd__setup_refused_words(int call);
  * permitted". */
 const char *urd__setup_words(int step, int rc);
 
-/* A step beyond those of urd__setup_apply(): the runtime could not be started under them. */
-enum { URD__SETUP_RUNTIME = 0 };
+/* The first of them: the environment.  In the process that is to become a fresh image, so that the
+ * loader sees it; it may be done once more. */
+int urd__setup_env(const urd_process_options *o, int *step);
+
+/* Steps beyond those of urd__setup_apply(). */
+enum {
+    URD__SETUP_RUNTIME,  /* the runtime could not be started under them */
+    URD__SETUP_START,    /* there is no fresh image */
+    URD__SETUP_FUNCTION, /* and in this one not the function */
+    URD__SETUP_STEPS
+};
 
 #endif

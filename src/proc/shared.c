@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * One shared anonymous mapping, made before any process is forked.  It begins with a `urd__heap`;
+ * One shared mapping, made before any process is forked.  It begins with a `urd__heap`;
  * then come blocks: a header of 16 bytes and the payload.  Sizes are in classes, four to a
  * doubling, so at most a fifth of a block is unused (a third of the smallest).  A class has a stack
  * of free blocks; what was never used lies above `used`.
@@ -26,8 +26,15 @@
  * back in pieces.  Blocks are never joined; a program that frees much of one size and then wants
  * another meets -ENOMEM earlier.  Joining needs a lock or a helper of all for each; rejected.
  *
- * Rejected: a memfd (a file size limit, ulimit -f, kills the program with SIGXFSZ when it is sized;
- * and it is one more descriptor in every process); robust mutexes (a lock to repair after a death).
+ * The mapping is of a file in memory, by which a process that is a fresh image of the program finds
+ * it: its descriptor is open in the zygote and nowhere else.  Where there is none to be had (a file
+ * size limit, an old filter of system calls) it is anonymous memory, and such processes cannot
+ * be.  It lies at a random place of a region that neither kernel nor loader nor sanitizer use by
+ * themselves, so that it is free in each of them, whatever they were given first.
+ *
+ * Rejected: robust mutexes (a lock to repair after a death); a place that the kernel chooses (it is
+ * among libraries, and those are elsewhere in each image); one place for all programs (it could be
+ * guessed).
  * Checked: test/unit/shared.c and test/stress/kills.c, which also kill processes inside it.
  */
 #include "proc/shared.h"
@@ -40,6 +47,7 @@
 #include "base/check.h"
 #include "base/os.h"
 #include "base/os_proc.h"
+#include "base/os_self.h"
 #include "proc/heap.h"
 #include "urd.h"
 
@@ -49,10 +57,15 @@ static const uint64_t INDEX_MASK = (UINT64_C(1) << URD__INDEX_BITS) - 1;
 static const size_t HEAP_BYTES_MAX = (size_t)1 << 40;
 static const size_t HEAP_BYTES_MIN = (size_t)64 * 1024;
 
+static const uintptr_t REGION = (uintptr_t)48 << 40, REGION_BYTES = (uintptr_t)16 << 40;
+
 /* Does giving pages back work here?  qemu-user says that it does, and does nothing. */
 enum { DISCARD_UNKNOWN, DISCARD_WORKS, DISCARD_FAILS };
 
-static urd__heap *heap; /* set by map before any other thread or process; NULL: none */
+/* These are set before any other thread or process. */
+static urd__heap *heap; /* NULL: none */
+static int file = -1;   /* of which it is a mapping; -1: closed here, or none */
+static bool has_file;
 
 /* The smallest class that holds `bytes`, which is at most HEAP_BYTES_MAX. */
 static uint32_t class_above(size_t bytes)
@@ -238,6 +251,11 @@ void *urd__shared_place(size_t *bytes)
     return heap;
 }
 
+urd__peers *urd__shared_peers(void)
+{
+    return (urd__peers *)(void *)((char *)heap + heap->bytes);
+}
+
 void urd_shared_free(void *p)
 {
     if (!p)
@@ -259,14 +277,48 @@ void urd_shared_free(void *p)
     give(b);
 }
 
+static size_t whole_pages(size_t bytes)
+{
+    size_t page = urd__os_page_bytes();
+    return (bytes + page - 1) / page * page;
+}
+
+/* Of the mapping: the table of processes lies behind the heap. */
+static size_t mapped_bytes(size_t bytes)
+{
+    return bytes + whole_pages(sizeof(urd__peers));
+}
+
+static void *some_place(void)
+{
+    uintptr_t random;
+    urd__os_random(&random, sizeof random);
+    random = random % REGION_BYTES / GIVE_BACK_BYTES * GIVE_BACK_BYTES;
+    return (void *)(REGION + random); // NOLINT(performance-no-int-to-ptr)
+}
+
+static int map_file(void **at, size_t bytes)
+{
+    int fd = urd__os_shared_file(bytes);
+    if (fd < 0)
+        return fd;
+    *at = some_place();
+    int rc = urd__os_shared_file_map(fd, at, bytes, false);
+    if (rc == 0)
+        file = fd;
+    else
+        urd__os_close(fd);
+    return rc;
+}
+
 int urd__shared_map(size_t bytes)
 {
     if (bytes < HEAP_BYTES_MIN || bytes > HEAP_BYTES_MAX)
         return -EINVAL;
-    size_t page = urd__os_page_bytes();
-    bytes = (bytes + page - 1) / page * page;
+    bytes = whole_pages(bytes);
     void *at = NULL;
-    int rc = urd__os_shared_map(&at, bytes);
+    has_file = map_file(&at, mapped_bytes(bytes)) == 0;
+    int rc = has_file ? 0 : urd__os_shared_map(&at, mapped_bytes(bytes));
     if (rc < 0)
         return rc;
     heap = at;
@@ -275,10 +327,38 @@ int urd__shared_map(size_t bytes)
     return 0;
 }
 
+int urd__shared_file(void)
+{
+    return file;
+}
+
+bool urd__shared_has_file(void)
+{
+    return has_file;
+}
+
+void urd__shared_close_file(void)
+{
+    urd__os_close(file);
+    file = -1;
+}
+
+int urd__shared_join(int fd, void *place, size_t bytes)
+{
+    void *at = place;
+    int rc = urd__os_shared_file_map(fd, &at, mapped_bytes(bytes), true);
+    if (rc < 0)
+        return rc;
+    heap = at;
+    has_file = true;
+    return 0;
+}
+
 void urd__shared_unmap(void)
 {
     if (!heap)
         return;
-    urd__os_unmap(heap, heap->bytes);
+    urd__shared_close_file();
+    urd__os_unmap(heap, mapped_bytes(heap->bytes));
     heap = NULL;
 }

@@ -110,7 +110,8 @@ static struct {
     int connection; /* -1: none */
     int door;       /* of a process job; else -1 */
     int lifeline;   /* the program's end; else -1 */
-} known = {.connection = -1, .door = -1, .lifeline = -1};
+    int held;       /* the other one, of a process job; else -1 */
+} known = {.connection = -1, .door = -1, .lifeline = -1, .held = -1};
 
 static int take_over(struct zygote *z, int connection);
 static void serve(struct zygote *z);
@@ -296,6 +297,21 @@ void urd__zygote_leave(void)
     known.door = -1;
 }
 
+int urd__zygote_door(void)
+{
+    return known.door;
+}
+
+int urd__zygote_lifeline(void)
+{
+    return known.held;
+}
+
+void urd__zygote_join(int door)
+{
+    known.door = door;
+}
+
 /* ---- the zygote's side ---- */
 
 static int take_over(struct zygote *z, int connection)
@@ -341,6 +357,7 @@ __attribute__((noreturn)) static void become_job(struct zygote *z, void *record)
     close_private(z);
     known.pid = 0; /* nothing for urd__zygote_stop() to do */
     known.door = z->door_out;
+    known.held = z->lifeline[0];
     known.connection = -1;
     urd__os_process_name(z->name, NULL, 0);
     if (z->children_ignored) {

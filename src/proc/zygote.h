@@ -60,4 +60,10 @@ bool urd__zygote_wait_end(int64_t until);
 /* In a process job: it starts no processes. */
 void urd__zygote_leave(void);
 
+/* What a process job has to take along when it becomes a fresh image: the descriptor by which it
+ * reaches the zygote, which it is given there; and one that is to stay open until it ends. */
+int urd__zygote_door(void);
+int urd__zygote_lifeline(void);
+void urd__zygote_join(int door);
+
 #endif

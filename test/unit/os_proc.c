@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,6 +84,41 @@ TEST(shared_memory_that_does_not_fit_gives_minus_ENOMEM)
         SKIP("the tool answers in the kernel's place");
     void *p = NULL;
     CHECK_EQ(urd__os_shared_map(&p, SIZE_MAX / 2), -ENOMEM);
+}
+
+TEST(a_shared_file_is_the_same_wherever_it_is_mapped)
+{
+    enum { BYTES = 1 << 16 };
+    int fd = urd__os_shared_file(BYTES);
+    CHECK_GE(fd, 0);
+    CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    void *a = NULL, *b = NULL;
+    CHECK_EQ(urd__os_shared_file_map(fd, &a, BYTES, false), 0);
+    CHECK_EQ(urd__os_shared_file_map(fd, &b, BYTES, false), 0);
+    CHECK(a != b);
+    CHECK_EQ(*(int *)a, 0);
+    *(int *)a = 42;
+    CHECK_EQ(*(int *)b, 42);
+    void *taken = a;
+    CHECK_EQ(urd__os_shared_file_map(fd, &taken, BYTES, true), -EEXIST);
+    CHECK_PTR(taken, a);
+    urd__os_unmap(b, BYTES);
+    void *again = b;
+    CHECK_EQ(urd__os_shared_file_map(fd, &again, BYTES, true), 0);
+    CHECK_PTR(again, b);
+    CHECK_EQ(*(int *)again, 42);
+    urd__os_unmap(a, BYTES);
+    urd__os_unmap(b, BYTES);
+    urd__os_close(fd);
+}
+
+TEST(a_shared_file_beyond_the_limit_of_files_is_refused_without_a_signal)
+{
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &(struct rlimit){4096, 4096}), 0);
+    CHECK_EQ(urd__os_shared_file(8192), -EFBIG);
+    int fd = urd__os_shared_file(4096);
+    CHECK_GE(fd, 0);
+    urd__os_close(fd);
 }
 
 /* ---- Processes ------------------------------------------------------------------------------- */

@@ -100,6 +100,19 @@ TEST(processors_are_restricted)
     CHECK(CPU_ISSET((size_t)first, &allowed));
 }
 
+TEST(random_bytes_are_never_twice_the_same)
+{
+    uint64_t a = 0, b = 0;
+    urd__os_random(&a, sizeof a);
+    urd__os_random(&b, sizeof b);
+    CHECK(a != b);
+}
+
+TEST(a_program_of_its_own_user_is_not_privileged)
+{
+    CHECK(!urd__os_privileged());
+}
+
 TEST(limits_are_lowered_and_not_raised)
 {
     struct rlimit now;

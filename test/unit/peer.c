@@ -5,7 +5,16 @@
  */
 #include "core/peer.h"
 
+#include <string.h>
+
 #include "test.h"
+
+static void begin(void *heap, size_t bytes)
+{
+    static urd__peers peers;
+    memset(&peers, 0, sizeof peers);
+    urd__peers_open(&peers, heap, bytes);
+}
 
 TEST(without_processes_nothing_is_shared)
 {
@@ -17,7 +26,7 @@ TEST(without_processes_nothing_is_shared)
 TEST(what_lies_in_the_heap_is_shared_and_its_neighbours_are_not)
 {
     static char heap[100];
-    CHECK_EQ(urd__peers_open(heap + 10, 50), 0);
+    begin(heap + 10, 50);
     CHECK(!urd__is_shared(heap + 9));
     CHECK(urd__is_shared(heap + 10));
     CHECK(urd__is_shared(heap + 59));
@@ -28,7 +37,7 @@ TEST(what_lies_in_the_heap_is_shared_and_its_neighbours_are_not)
 
 TEST(each_process_has_a_number_until_it_ends)
 {
-    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    begin(NULL, 0);
     uint32_t own = urd__place_own.self, a = urd__peers_add(), b = urd__peers_add();
     CHECK(own && a && b && own != a && a != b);
     CHECK(urd__peer_lives(own) && urd__peer_lives(a) && urd__peer_lives(b));
@@ -42,7 +51,7 @@ TEST(each_process_has_a_number_until_it_ends)
 
 TEST(who_died_is_known_from_who_left)
 {
-    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    begin(NULL, 0);
     uint32_t own = urd__place_own.self, leaves = urd__peers_add(), dies = urd__peers_add();
     urd__peers_begin(leaves);
     urd__peers_leave();
@@ -59,7 +68,7 @@ TEST(who_died_is_known_from_who_left)
 
 TEST(all_others_end_together)
 {
-    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    begin(NULL, 0);
     uint32_t own = urd__place_own.self, left = urd__peers_add(), dies = urd__peers_add();
     uint32_t died = urd__peers_add();
     urd__peers_begin(left);
@@ -77,7 +86,7 @@ TEST(all_others_end_together)
 
 TEST(a_number_does_not_come_again_and_its_place_does)
 {
-    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    begin(NULL, 0);
     uint32_t first = urd__peers_add(), last = first;
     urd__peers_end(first);
     for (int i = 0; i < URD__PEERS_MAX; i++) {
@@ -94,7 +103,7 @@ TEST(a_number_does_not_come_again_and_its_place_does)
 
 TEST(when_all_places_are_taken_there_is_no_number)
 {
-    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    begin(NULL, 0);
     for (int i = 1; i < URD__PEERS_MAX; i++)
         CHECK(urd__peers_add());
     CHECK_EQ(urd__peers_add(), 0);

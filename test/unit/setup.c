@@ -23,6 +23,18 @@
 #include "forks.h"
 #include "pools.h"
 
+/* A fresh image begins here, and not with the tests. */
+__attribute__((constructor)) static void begin_here(void)
+{
+    urd_process_main();
+}
+
+/* How many start methods there are to be tried, from the first one on. */
+static int methods(void)
+{
+    return test_under_emulator() ? 1 : 2;
+}
+
 typedef struct facts {
     char directory[64], path[64], cake[64], gone[64];
     int nice, cpus;
@@ -115,13 +127,16 @@ static int hold(urd_fn *fn, void *arg, size_t size, const urd_process_options *o
 static int all_options(void *unused)
 {
     (void)unused;
-    facts f = {0};
     char words[64];
     int cpu = first_cpu();
     urd_process_options o = everything(&cpu);
-    CHECK_EQ(hold(look, &f, sizeof f, &o, words), 0);
-    CHECK_STR(words, "returned 0");
-    check_all(&f);
+    for (int i = 0; i < methods(); i++) {
+        facts f = {0};
+        o.start = (urd_start)i;
+        CHECK_EQ(hold(look, &f, sizeof f, &o, words), 0);
+        CHECK_STR(words, "returned 0");
+        check_all(&f);
+    }
     return 0;
 }
 
@@ -137,7 +152,16 @@ static int beside(void *unused)
     char words[64];
     static const char *const add[] = {"CAKE=chocolate", "GONE", NULL};
     look(&before);
-    CHECK_EQ(hold(look, &f, sizeof f, &(urd_process_options){.env_add = add}, words), 0);
+    urd_process_options o = {.env_add = add};
+    if (methods() > 1) {
+        o.start = URD_START_SPAWN;
+        CHECK_EQ(hold(look, &f, sizeof f, &o, words), 0);
+        CHECK_STR(f.cake, "chocolate");
+        CHECK_STR(f.gone, "(none)");
+        CHECK_STR(f.path, before.path);
+        o.start = URD_START_ZYGOTE;
+    }
+    CHECK_EQ(hold(look, &f, sizeof f, &o, words), 0);
     CHECK_STR(f.cake, "chocolate");
     CHECK_STR(f.gone, "(none)");
     CHECK_STR(f.path, before.path);
@@ -194,10 +218,13 @@ static int refuse(void *unused)
 {
     (void)unused;
     char words[64];
-    for (int i = 0; i < REFUSALS; i++) {
-        int ran = 0;
-        CHECK_EQ(hold(never, &ran, sizeof ran, &refusals[i].options, words), refusals[i].error);
-        CHECK_STR(words, refusals[i].words);
+    int last = test_under_valgrind() ? 1 : methods(); /* an image is then looked for by its name */
+    for (int i = 0; i < REFUSALS * last; i++) {
+        int ran = 0, which = i % REFUSALS;
+        urd_process_options o = refusals[which].options;
+        o.start = (urd_start)(i / REFUSALS);
+        CHECK_EQ(hold(never, &ran, sizeof ran, &o, words), refusals[which].error);
+        CHECK_STR(words, refusals[which].words);
         CHECK_EQ(ran, 0);
     }
     return 0;
@@ -252,6 +279,8 @@ static const urd_process_options wrong[] = {
     {.limit_count = 1, .limits = &unknown},
     {.limit_count = 1, .limits = &crossed},
     {.sandbox = 16},
+    {.start = (urd_start)2},
+    {.start = (urd_start)-1},
 };
 
 static void refuse_for(urd_kind kind, const urd_process_options *o)
@@ -281,6 +310,31 @@ static int out_of_range(void *unused)
 TEST(what_is_out_of_range_is_refused_before_anything_starts)
 {
     run_all(out_of_range);
+}
+
+static int without_room(void *unused)
+{
+    (void)unused;
+    void *last = NULL, *p;
+    while ((p = urd_shared_alloc(sizeof(urd_process_options))) != NULL)
+        last = p;
+    CHECK(!urd__setup_copy(&(urd_process_options){.directory = "/"}));
+    urd_scope s;
+    urd_job job;
+    urd_scope_open(&s);
+    urd_scope_keep_going(&s);
+    CHECK_EQ(urd_job_open(&job, &s, URD_PROCESS, never, NULL, 0,
+                          &(urd_job_options){.process = &(urd_process_options){.directory = "/"}}),
+             -ENOMEM);
+    CHECK_EQ(urd_scope_join(&s), -ENOMEM);
+    urd_shared_free(last);
+    return 0;
+}
+
+TEST(a_heap_without_room_for_the_copy_is_ENOMEM)
+{
+    urd_config config = {.shared_bytes = 1 << 20};
+    test_run_with(&config, without_room, NULL);
 }
 
 static int of_other_kinds(void *unused)
@@ -469,10 +523,12 @@ static int refused_calls(void *unused)
         urd_scope s;
         urd_job job;
         urd_exit end;
+        urd_process_options o = sandboxed;
+        o.start = (urd_start)(i & 1);
         urd_scope_open(&s);
         urd_scope_keep_going(&s);
         CHECK_EQ(urd_job_open(&job, &s, URD_PROCESS, tries[i].fn, NULL, 0,
-                              &(urd_job_options){.process = &sandboxed}),
+                              &(urd_job_options){.process = &o}),
                  0);
         CHECK_EQ(urd_scope_join(&s), -ECHILD);
         urd_job_exit(&job, &end);
@@ -536,9 +592,8 @@ static int ordinary(void *arg)
     return rc;
 }
 
-static int allowed_calls(void *unused)
+static int allowed_calls(void *options)
 {
-    (void)unused;
     enum { SLOTS = 4 };
     urd_chan *c = urd_shared_alloc(2 * sizeof *c);
     long *ring = urd_shared_alloc(2 * SLOTS * sizeof *ring), sum = 0;
@@ -550,7 +605,7 @@ static int allowed_calls(void *unused)
     work w = {.in = &c[0], .out = &c[1]};
     urd_scope_open(&s);
     CHECK_EQ(urd_job_open(&job, &s, URD_PROCESS, ordinary, &w, sizeof w,
-                          &(urd_job_options){.process = &sandboxed}),
+                          &(urd_job_options){.process = options}),
              0);
     for (long i = 1; i <= 100; i++)
         CHECK_EQ(urd_chan_send(&c[0], &i), 0);
@@ -571,7 +626,11 @@ static int allowed_calls(void *unused)
 TEST(in_the_sandbox_work_goes_on_with_channels_tasks_threads_and_results)
 {
     need_filters();
-    run_all(allowed_calls);
+    urd_process_options o = sandboxed;
+    for (int i = 0; i < methods(); i++) {
+        o.start = (urd_start)i;
+        test_run_with(NULL, allowed_calls, &o);
+    }
 }
 
 static int square_or_dial(const void *in, void *out)
@@ -579,13 +638,12 @@ static int square_or_dial(const void *in, void *out)
     return *(const long *)in == 3 ? open_socket(NULL) : square(in, out);
 }
 
-static int pool_in_sandbox(void *unused)
+static int pool_in_sandbox(void *options)
 {
-    (void)unused;
     enum { N = 10 };
     long in[N], out[N];
     urd_pool_job jobs[N];
-    urd_pool *p = open_pool(URD_PROCESS, &(urd_pool_options){.process = &sandboxed});
+    urd_pool *p = open_pool(URD_PROCESS, &(urd_pool_options){.process = options});
     for (int i = 0; i < N; i++) {
         in[i] = i;
         CHECK_EQ(urd_pool_submit(&jobs[i], p, square_or_dial, &in[i], sizeof(long), &out[i],
@@ -605,5 +663,9 @@ static int pool_in_sandbox(void *unused)
 TEST(of_a_pool_in_the_sandbox_only_the_job_that_was_refused_fails)
 {
     need_filters();
-    run_all(pool_in_sandbox);
+    urd_process_options o = sandboxed;
+    for (int i = 0; i < methods(); i++) {
+        o.start = (urd_start)i;
+        test_run_with(NULL, pool_in_sandbox, &o);
+    }
 }

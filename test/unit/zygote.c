@@ -109,10 +109,11 @@ static const urd__zygote_work work = {.child = child};
 
 static void share(void)
 {
-    void *memory = NULL;
+    void *memory = NULL, *peers = NULL;
     CHECK_EQ(urd__os_shared_map(&memory, 4096), 0);
+    CHECK_EQ(urd__os_shared_map(&peers, sizeof(urd__peers)), 0);
     records = memory;
-    CHECK_EQ(urd__peers_open(NULL, 0), 0);
+    urd__peers_open(peers, NULL, 0);
 }
 
 static int start(void)
