@@ -185,7 +185,7 @@ static urd__block *split_larger(uint32_t class)
 
 void *urd_shared_alloc(size_t size)
 {
-    if (!heap || size == 0 || size > heap->bytes)
+    if (!heap || size == 0 || size > heap->bytes || urd__os_fault())
         return NULL;
     uint32_t class = class_above(size + sizeof(urd__block));
     urd__block *b = take(class);

@@ -207,13 +207,16 @@ static int deadlines(void *arg)
     return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-static int hold(urd_kind kind, urd_fn *fn, void *arg, size_t size)
+/* o: how a process starts, or NULL. */
+static int hold_started(urd_kind kind, urd_fn *fn, void *arg, size_t size,
+                        const urd_process_options *o)
 {
     urd_scope s;
     urd_job job;
     urd_exit end;
     urd_scope_open(&s);
-    int opened = urd_job_open(&job, &s, kind, fn, arg, size, NULL);
+    int opened =
+        urd_job_open(&job, &s, kind, fn, arg, size, o ? &(urd_job_options){.process = o} : NULL);
     int joined = urd_job_join(&job);
     MUST(!opened || joined < 0);
     MUST(joined == -ECANCELED || !urd_job_alive(&job));
@@ -222,6 +225,11 @@ static int hold(urd_kind kind, urd_fn *fn, void *arg, size_t size)
     int rc = urd_scope_join(&s);
     MUST(!opened || rc < 0);
     return rc;
+}
+
+static int hold(urd_kind kind, urd_fn *fn, void *arg, size_t size)
+{
+    return hold_started(kind, fn, arg, size, NULL);
 }
 
 static int held(void *arg)
@@ -395,6 +403,26 @@ static int processes(void *arg)
     return rc ? rc : held_rc;
 }
 
+/* Under options, which are copied, and as a fresh image, in which nothing fails. */
+static int started(void *arg)
+{
+    (void)arg;
+    struct sum forked = {.from = {1, 2}}, fresh = {.from = {3, 4}};
+    urd_process_options o = {.directory = "/", .env_add = (const char *const[]){"A=b", NULL}};
+    int rc = hold_started(URD_PROCESS, add_here, &forked, sizeof forked, &o);
+    MUST(rc < 0 || forked.result == 3);
+    o.start = URD_START_SPAWN;
+    int fresh_rc =
+        test_under_emulator() ? 0 : hold_started(URD_PROCESS, add_here, &fresh, sizeof fresh, &o);
+    MUST(fresh_rc < 0 || test_under_emulator() || fresh.result == 7);
+    return rc ? rc : fresh_rc;
+}
+
+__attribute__((constructor)) static void begin_here(void)
+{
+    urd_process_main();
+}
+
 TEST(many_tasks_survive_each_failing_call)
 {
     fail_each_call(many_tasks, URD_PROCESSES_NONE, -ENOMEM);
@@ -480,6 +508,11 @@ TEST(processes_survive_each_failing_call)
 TEST(processes_survive_each_call_that_asks_to_be_tried_again)
 {
     fail_each_call(processes, URD_PROCESSES_ZYGOTE, -EAGAIN);
+}
+
+TEST(processes_with_options_survive_each_failing_call)
+{
+    fail_each_call(started, URD_PROCESSES_ZYGOTE, -ENOMEM);
 }
 
 TEST(processes_of_a_program_with_threads_survive_each_failing_call)
