@@ -41,6 +41,7 @@
 #include "io/poller.h"
 
 enum { SPARE_EVENTS_MAX = 64, QUIET_BATCH = 64, SETTLE_NS = 100000 };
+enum { LINE_BYTES = 64, FRAMES_BYTES = 4 * LINE_BYTES };
 
 static const short ALWAYS = POLLERR | POLLHUP | POLLNVAL;
 
@@ -337,12 +338,28 @@ int urd__fd_await(urd__fd_use *use, short events)
 
 /* ---- Waking ---------------------------------------------------------------------------------- */
 
+void urd__fd_ready_soon(const urd__fd_wait *wait)
+{
+    __builtin_prefetch(wait->waiter.task, 1);
+    __builtin_prefetch(urd__fd_find(wait->number), 1); /* which a call that has waited leaves */
+}
+
+/* Its frames are asked for, of which the first few are read as it goes on: in a crowd all are cold.
+ * Of another worker's task they are not ours to look for. */
+static void make_ready(urd__task *task)
+{
+    if (task->worker && task->worker == urd__worker_self)
+        for (int i = 0; i < FRAMES_BYTES; i += LINE_BYTES)
+            __builtin_prefetch((const char *)task->context + i, 1);
+    urd__task_ready(task);
+}
+
 void urd__fd_ready_one(urd__fd_wait *wait)
 {
     urd__task *task = wait->waiter.task;
     if (urd__wait_claim(task, wait->waiter.word)) {
         wait->waiter.claimed = true;
-        urd__task_ready(task);
+        make_ready(task);
     }
 }
 
@@ -369,7 +386,7 @@ static void take_waits(urd__fd *fd, short events, bool all, urd__link *woken)
 static void wake_all(urd__link *woken)
 {
     for (urd__link *link; (link = urd__list_pop(woken)) != NULL;)
-        urd__task_ready(urd__container(link, urd__fd_wait, waiter.link)->waiter.task);
+        make_ready(urd__container(link, urd__fd_wait, waiter.link)->waiter.task);
 }
 
 void urd__fd_ready(int number, short events)

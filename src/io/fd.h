@@ -97,6 +97,8 @@ static inline unsigned urd__fd_edges(const urd__fd *fd)
 /* For backends: these hold.  A change that nobody waited for is kept if it is told only once. */
 void urd__fd_ready(int number, short events); /* which is no more armed, unless it is ours */
 void urd__fd_ready_one(urd__fd_wait *wait);
+/* It will be told next: what that reads is brought into the cache meanwhile. */
+void urd__fd_ready_soon(const urd__fd_wait *wait);
 
 /* Wake all who wait, and let the poller forget it.  When this returns, the number may be closed. */
 void urd__fd_retire(int number);
