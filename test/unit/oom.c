@@ -70,6 +70,10 @@ TEST(the_group_is_found_in_either_version_or_the_nearest_above_it)
     put("/sys/fs/cgroup/memory/memory.oom_control",
         "oom_kill_disable 1\nunder_oom 0\noom_kill 7\n");
     check_group("/sys/fs/cgroup/memory");
+    put("/proc/self/cgroup", "3:cpu:/c\n4:memory:/a\n0::/\n");
+    put("/sys/fs/cgroup/memory/c/memory.oom_control", "oom_kill 1\n"); /* not the cpu's */
+    put("/sys/fs/cgroup/memory/a/memory.oom_control", "oom_kill 2\n");
+    check_group("/sys/fs/cgroup/memory/a");
     char group[256];
     snprintf(group, sizeof group, "%s/sys/fs/cgroup/a", root);
     CHECK_EQ(urd__oom_kills(group), 2);
@@ -84,6 +88,10 @@ TEST(the_group_is_found_in_either_version_or_the_nearest_above_it)
                                        "/proc/self/cgroup",
                                        "/proc/self",
                                        "/proc",
+                                       "/sys/fs/cgroup/memory/a/memory.oom_control",
+                                       "/sys/fs/cgroup/memory/a",
+                                       "/sys/fs/cgroup/memory/c/memory.oom_control",
+                                       "/sys/fs/cgroup/memory/c",
                                        "/sys/fs/cgroup/memory/memory.oom_control",
                                        "/sys/fs/cgroup/memory",
                                        "/sys/fs/cgroup/a/b/memory.events",
