@@ -4,9 +4,15 @@
  * SPDX-License-Identifier: MIT
  *
  * c-ares knows name servers, search domains and /etc/hosts, and says for which descriptors it waits
- * and how long; the waiting is a select.  Each question has a channel of its own, which lives on
- * as long as the call: so nothing is shared, a cancel drops the question and its sockets, and a
- * changed resolv.conf counts from the next one.  It is loaded by the first question that needs it.
+ * and how long; the waiting is a select.  Each question has a channel of its own, so nothing is
+ * shared, and a cancel drops the question with its channel and sockets.  One that was answered is
+ * kept for another question, since making one reads the system's files; it has no sockets then.  It
+ * is for questions under the same setup: the files as they were, and what the environment says.  So
+ * a changed resolv.conf counts from the next question.  c-ares is loaded by the first one.
+ *
+ * Rejected: a channel that questions share (c-ares 1.18 cannot take back one of them, and somebody
+ * would have to wait on behalf of the others); sockets that stay open (the port, which is drawn for
+ * each question, keeps others from forging answers).
  *
  * Like the resolver of Go it is asked only where nsswitch.conf says that the system would do no
  * more than that: read /etc/hosts and ask name servers.
@@ -17,15 +23,19 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
 #include "base/atomic.h"
 #include "base/lock.h"
 #include "base/os.h"
+#include "base/os_file.h"
+#include "base/os_proc.h"
 #include "urd.h"
 
 const char *urd__resolver_servers;
+const char *urd__resolver_file = "/etc/resolv.conf";
 
 #if __has_include(<ares.h>)
 #include <ares.h>
@@ -216,16 +226,107 @@ static int wait_for_answer(ares_channel channel, const question *q)
     return q->rc;
 }
 
-static int open_channel(ares_channel *channel)
+/* ---- Channels -------------------------------------------------------------------------------- */
+
+enum { KEPT_MAX = 32, WORDS = 2 };
+static const urd_time KEPT_NS = 30 * URD_SECOND;
+
+typedef struct channel {
+    ares_channel ares;
+    uint64_t setup; /* under which it was made */
+    urd_time since; /* of its last use */
+} channel;
+
+static struct {
+    int lock;
+    int n;
+    channel channels[KEPT_MAX]; /* the last one was used last */
+} kept;
+
+static uint64_t mixed(uint64_t hash, const void *bytes, size_t size)
 {
-    int status = cares.ares_init(channel);
+    for (const unsigned char *at = bytes; size > 0; size--)
+        hash = (hash ^ *at++) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* A number for all that c-ares reads as a channel is made.  In a child of fork() it is another: two
+ * that draw the same numbers for their questions would be easier to deceive. */
+static uint64_t setup_now(void)
+{
+    static const char *const words[WORDS] = {"LOCALDOMAIN", "RES_OPTIONS"};
+    const char *const files[] = {urd__resolver_file, "/etc/nsswitch.conf", "/etc/host.conf"};
+    pid_t pid = urd__os_pid();
+    uint64_t setup = mixed(UINT64_C(0xcbf29ce484222325), &pid, sizeof pid);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct stat s;
+        if (urd__os_stat(files[i], true, &s))
+            continue;
+        setup = mixed(setup, &s.st_ino, sizeof s.st_ino);
+        setup = mixed(setup, &s.st_size, sizeof s.st_size);
+        setup = mixed(setup, &s.st_mtim, sizeof s.st_mtim);
+    }
+    for (int i = 0; i < WORDS; i++) {
+        const char *word = getenv(words[i]);
+        setup = mixed(setup, word ? word : "\n", word ? strlen(word) + 1 : 1);
+    }
+    return setup;
+}
+
+/* Under lock: those at the front that are too old, or of another setup, into `out`; how many. */
+static int take_old(uint64_t setup, urd_time now, channel *out)
+{
+    int n = 0, left = 0;
+    for (int i = 0; i < kept.n; i++) {
+        bool old = kept.channels[i].setup != setup || kept.channels[i].since < now - KEPT_NS;
+        if (old)
+            out[n++] = kept.channels[i];
+        else
+            kept.channels[left++] = kept.channels[i];
+    }
+    kept.n = left;
+    return n;
+}
+
+static int make_channel(ares_channel *made)
+{
+    int status = cares.ares_init(made);
     if (status != ARES_SUCCESS)
         return error_of(status);
     if (urd__resolver_servers)
-        status = cares.ares_set_servers_ports_csv(*channel, urd__resolver_servers);
+        status = cares.ares_set_servers_ports_csv(*made, urd__resolver_servers);
     if (status != ARES_SUCCESS)
-        cares.ares_destroy(*channel);
+        cares.ares_destroy(*made);
     return error_of(status);
+}
+
+/* One that was kept, or a new one. */
+static int open_channel(channel *c)
+{
+    channel old[KEPT_MAX];
+    *c = (channel){.setup = setup_now()};
+    urd__lock(&kept.lock);
+    int n = take_old(c->setup, urd_now(), old);
+    bool found = kept.n > 0;
+    if (found)
+        *c = kept.channels[--kept.n];
+    urd__unlock(&kept.lock);
+    while (n > 0)
+        cares.ares_destroy(old[--n].ares);
+    return found ? 0 : make_channel(&c->ares);
+}
+
+/* One that has questions left is of no use to others. */
+static void close_channel(channel *c, bool answered)
+{
+    c->since = urd_now();
+    urd__lock(&kept.lock);
+    bool keep = answered && kept.n < KEPT_MAX;
+    if (keep)
+        kept.channels[kept.n++] = *c;
+    urd__unlock(&kept.lock);
+    if (!keep)
+        cares.ares_destroy(c->ares);
 }
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
@@ -235,27 +336,27 @@ int urd__resolver_lookup(const char *host, urd__os_found *each, void *to)
     static const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC,
                                                      .ai_socktype = SOCK_STREAM};
     question q = {.each = each, .to = to};
-    ares_channel channel;
-    int rc = urd_cancelled() ? -ECANCELED : open_channel(&channel);
+    channel c;
+    int rc = urd_cancelled() ? -ECANCELED : open_channel(&c);
     if (rc)
         return rc;
-    cares.ares_getaddrinfo(channel, host, NULL, &hints, take_addresses, &q);
-    rc = wait_for_answer(channel, &q);
-    cares.ares_destroy(channel);
+    cares.ares_getaddrinfo(c.ares, host, NULL, &hints, take_addresses, &q);
+    rc = wait_for_answer(c.ares, &q);
+    close_channel(&c, q.answered);
     return rc;
 }
 
 int urd__resolver_name(const struct sockaddr *address, socklen_t size, char *name, size_t name_size)
 {
     question q = {.name = name, .size = name_size};
-    ares_channel channel;
-    int rc = urd_cancelled() ? -ECANCELED : open_channel(&channel);
+    channel c;
+    int rc = urd_cancelled() ? -ECANCELED : open_channel(&c);
     if (rc)
         return rc;
-    cares.ares_getnameinfo(channel, address, size, ARES_NI_LOOKUPHOST | ARES_NI_NAMEREQD, take_name,
+    cares.ares_getnameinfo(c.ares, address, size, ARES_NI_LOOKUPHOST | ARES_NI_NAMEREQD, take_name,
                            &q);
-    rc = wait_for_answer(channel, &q);
-    cares.ares_destroy(channel);
+    rc = wait_for_answer(c.ares, &q);
+    close_channel(&c, q.answered);
     return rc;
 }
 

@@ -20,7 +20,9 @@ int urd__resolver_lookup(const char *host, urd__os_found *each, void *to);
 int urd__resolver_name(const struct sockaddr *address, socklen_t size, char *name,
                        size_t name_size);
 
-/* For tests: name servers to ask in place of the system's, "127.0.0.1:53"; NULL: the system's. */
+/* For tests: name servers to ask in place of the system's, "127.0.0.1:53", NULL: the system's; and
+ * the file that tells of a change. */
 extern const char *urd__resolver_servers;
+extern const char *urd__resolver_file;
 
 #endif

@@ -18,7 +18,7 @@ enum { NO_ERROR, SERVFAIL = 2, NXDOMAIN = 3 };
 
 static int udp, tcp;
 static atomic_int asked, lost; /* questions so far; and how many to answer no more */
-static char servers[64];
+static char servers[64], file[32];
 
 /* As text, with dots; where the name ends. */
 static size_t name_at(const unsigned char *packet, size_t at, char *name)
@@ -123,6 +123,11 @@ static void open_server(void)
     CHECK_GE(udp, 0);
     CHECK_GT(urd_address_text(&at, servers, sizeof servers), 0);
     urd__resolver_servers = servers;
+    memcpy(file, "/tmp/urd-resolv-XXXXXX", 23);
+    int fd = mkstemp(file);
+    CHECK_GE(fd, 0);
+    CHECK_EQ(close(fd), 0);
+    urd__resolver_file = file;
     asked = 0;
 }
 
@@ -140,6 +145,7 @@ static int beside_a_server(void *arg)
     CHECK_EQ(urd_scope_join(&s), -ECANCELED);
     urd_close(udp);
     urd_close(tcp);
+    CHECK_EQ(unlink(file), 0);
     return 0;
 }
 
@@ -242,6 +248,35 @@ static int many(void *arg)
 TEST(many_ask_at_once)
 {
     run_names(many);
+}
+
+/* ---- The setup ------------------------------------------------------------------------------- */
+
+/* Nobody listens there. */
+static int moved(void *arg)
+{
+    (void)arg;
+    urd_address list[4];
+    check_first("one.test", 1, "10.0.0.1:80");
+    int before = test_fd_count();
+    urd__resolver_servers = "127.0.0.1:1";
+    check_first("one.test", 1, "10.0.0.1:80"); /* of a change nothing has told */
+    CHECK_EQ(test_fd_count(), before);
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+    CHECK_EQ(write(fd, "changed", 7), 7);
+    CHECK_EQ(close(fd), 0);
+    CHECK_EQ(urd_resolve("one.test", 80, list, 4), -EAGAIN);
+    urd__resolver_servers = servers;
+    CHECK_EQ(setenv("LOCALDOMAIN", "other.test", 1), 0);
+    CHECK_EQ(urd_resolve("short", 80, list, 4), -ENOENT);
+    CHECK_EQ(setenv("LOCALDOMAIN", "corp.test", 1), 0);
+    check_first("short", 1, "10.0.0.1:80");
+    return 0;
+}
+
+TEST(a_setup_is_kept_until_the_system_s_file_or_the_environment_changes)
+{
+    run_names(moved);
 }
 
 /* ---- Cancelled ------------------------------------------------------------------------------- */
