@@ -384,11 +384,26 @@ long syscall(long number, ...)
 }
 
 #ifdef HAVE_LIBURING
-/* Nothing was handed over: no memory for it, or completions that do not fit. */
-static int error_of_ring(fate f)
+/* No memory for more: half of what is queued is handed over, and nothing is waited for. */
+static int submit_half(struct io_uring *ring)
+{
+    unsigned tail = ring->sq.sqe_tail;
+    ring->sq.sqe_tail -= (tail - ring->sq.sqe_head + 1) / 2;
+    int n = REAL(io_uring_submit)(ring);
+    ring->sq.sqe_tail = tail;
+    return n;
+}
+
+/* Does it stumble?  Then *rc is what it says: half was handed over; or nothing was, there is no
+ * memory for it, or its completions would not fit. */
+static bool ring_stumbles(struct io_uring *ring, fate f, int *rc)
 {
     static const int busy[] = {EBUSY, EAGAIN, EINTR};
-    return f.error || f.less ? -busy[(unsigned long)urd__load_acq(&shared->calls) % 3] : 0;
+    if (f.less)
+        *rc = submit_half(ring);
+    else if (f.error)
+        *rc = -busy[(unsigned long)urd__load_acq(&shared->calls) % 3];
+    return f.less || f.error;
 }
 
 int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *p)
@@ -399,27 +414,31 @@ int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct i
 
 int io_uring_submit(struct io_uring *ring)
 {
-    int error = error_of_ring(FATE(NULL, false));
-    return error ? error : REAL(io_uring_submit)(ring);
+    int rc;
+    return ring_stumbles(ring, FATE(NULL, true), &rc) ? rc : REAL(io_uring_submit)(ring);
 }
 
 int io_uring_submit_and_get_events(struct io_uring *ring)
 {
-    int error = error_of_ring(FATE(NULL, false));
-    return error ? error : REAL(io_uring_submit_and_get_events)(ring);
+    int rc;
+    return ring_stumbles(ring, FATE(NULL, true), &rc) ? rc
+                                                      : REAL(io_uring_submit_and_get_events)(ring);
 }
 
 int io_uring_submit_and_wait(struct io_uring *ring, unsigned n)
 {
-    int error = error_of_ring(FATE(NULL, false));
-    return error ? error : REAL(io_uring_submit_and_wait)(ring, n);
+    int rc;
+    return ring_stumbles(ring, FATE(NULL, true), &rc) ? rc
+                                                      : REAL(io_uring_submit_and_wait)(ring, n);
 }
 
 int io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **out, unsigned n,
                                      struct __kernel_timespec *timeout, sigset_t *mask)
 {
-    int error = error_of_ring(FATE(NULL, false));
-    return error ? error : REAL(io_uring_submit_and_wait_timeout)(ring, out, n, timeout, mask);
+    int rc;
+    return ring_stumbles(ring, FATE(NULL, true), &rc)
+               ? rc
+               : REAL(io_uring_submit_and_wait_timeout)(ring, out, n, timeout, mask);
 }
 #endif
 
