@@ -7,8 +7,8 @@
  * trip is two: some 80 ns.  On two workers the partners should stay together, and not wake a core
  * for each value.  Baseline: two threads and two pipes, which wake each other through the kernel.
  * Floors on one worker: two tasks that yield to each other, the same two switches and no value; and
- * a rendezvous by hand.  As another thread may come in at any time, each of its four calls takes a
- * lock; as a cancel may, each value takes a claim and each wait a fence (core/wait.c).
+ * a rendezvous by hand, from two switches and a value to all that ours guarantees, so that each
+ * guarantee has its price.
  *
  * Two tasks that wait at different places of the program return to different places, and the
  * processor predicts the one that it saw last: twice a round trip it is wrong, some 13 ns each.  So
@@ -127,71 +127,155 @@ static void by_yield(long n)
     bench_must(urd_scope_join(&s), "join");
 }
 
+/* ---- By hand, one guarantee after the other -------------------------------------------------- */
+
+/* What a rendezvous can pay for, beside two switches and a value. */
+enum {
+    QUEUED = 1,  /* others may be ready as well: who is woken queues */
+    CHECKED = 2, /* a cancel ends it: each call asks */
+    CLAIMED = 4, /* a cancel may come in: one of the two wins */
+    FENCED = 8,  /* the same for who is just about to wait */
+    LOCKED = 16  /* another thread may come in */
+};
+
+typedef struct side {
+    void *context;
+    struct side *next;
+} side;
+
 typedef struct port {
     int lock, waiting; /* atomic */
     long *into;        /* under lock */
+    side *who;         /* the same */
 } port;
 
 static port port_to, port_from;
-static void *here, *other;
+static side here, other, *ready_first, *ready_last;
+static unsigned cancelled;             /* atomic */
+static unsigned long epoch, looked_at; /* atomic */
 
-static void port_lock(port *p)
+#define INLINE __attribute__((always_inline)) static inline
+
+INLINE void port_check(unsigned what)
 {
-    for (int free = 0; !__atomic_compare_exchange_n(&p->lock, &free, 1, false, __ATOMIC_ACQUIRE,
-                                                    __ATOMIC_RELAXED);)
+    if (what & CHECKED)
+        bench_must(__atomic_load_n(&cancelled, __ATOMIC_ACQUIRE) ||
+                           __atomic_load_n(&epoch, __ATOMIC_ACQUIRE) !=
+                               __atomic_load_n(&looked_at, __ATOMIC_RELAXED)
+                       ? -1
+                       : 0,
+                   "cancelled");
+}
+
+INLINE void port_lock(port *p, unsigned what)
+{
+    for (int free = 0;
+         (what & LOCKED) && !__atomic_compare_exchange_n(&p->lock, &free, 1, false,
+                                                         __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);)
         free = 0;
 }
 
-static void port_unlock(port *p)
+INLINE void port_unlock(port *p, unsigned what)
 {
-    __atomic_store_n(&p->lock, 0, __ATOMIC_RELEASE);
+    if (what & LOCKED)
+        __atomic_store_n(&p->lock, 0, __ATOMIC_RELEASE);
 }
 
-static void port_send(port *p, long v)
+INLINE bool port_claim(port *p, unsigned what)
 {
     int waiting = 1;
-    port_lock(p);
-    if (__atomic_compare_exchange_n(&p->waiting, &waiting, 0, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_RELAXED))
-        *p->into = v;
-    port_unlock(p);
+    if (what & CLAIMED)
+        return __atomic_compare_exchange_n(&p->waiting, &waiting, 0, false, __ATOMIC_ACQ_REL,
+                                           __ATOMIC_RELAXED);
+    bool won = p->waiting == 1;
+    p->waiting = 0;
+    return won;
 }
 
-/* One for both sides: see core/switch.h on what the processor predicts. */
-__attribute__((noinline)) static long port_recv(port *p, void **self, void *const *partner)
+INLINE void port_send(port *p, long v, unsigned what)
+{
+    port_check(what);
+    port_lock(p, what);
+    side *who = p->who;
+    if (port_claim(p, what))
+        *p->into = v;
+    port_unlock(p, what);
+    if (!(what & QUEUED))
+        return;
+    who->next = NULL;
+    if (ready_first)
+        ready_last->next = who;
+    else
+        ready_first = who;
+    ready_last = who;
+}
+
+INLINE long port_recv(port *p, side *self, side *partner, unsigned what)
 {
     long v;
-    port_lock(p);
+    port_check(what);
+    port_lock(p, what);
     p->into = &v;
+    p->who = self;
     __atomic_store_n(&p->waiting, 1, __ATOMIC_RELEASE);
-    port_unlock(p);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    urd__switch(self, *partner);
+    port_unlock(p, what);
+    if (what & FENCED)
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    port_check(what);
+    side *next = partner;
+    if (what & QUEUED) {
+        next = ready_first;
+        ready_first = next->next;
+    }
+    urd__switch(&self->context, next->context);
     return v;
 }
 
-static void echo_by_hand(void *unused)
+static void start_by_hand(void (*partner)(void *))
 {
-    (void)unused;
-    for (;;)
-        port_send(&port_from, port_recv(&port_to, &other, &here));
+    static _Alignas(16) char stack[65536];
+    other.context = urd__switch_make(stack + sizeof stack, partner, NULL);
+    ready_first = &other;
+    urd__switch(&here.context, other.context); /* it waits */
 }
 
-static void by_hand(long n)
-{
-    _Alignas(16) static char stack[65536];
-    other = urd__switch_make(stack + sizeof stack, echo_by_hand, NULL);
-    urd__switch(&here, other); /* it waits */
-    for (long i = 0; i < n; i++) {
-        port_send(&port_to, i);
-        bench_must(port_recv(&port_from, &here, &other) == i ? 0 : -1, "value");
+/* The receive is one for both sides: see core/switch.h on what the processor predicts. */
+#define BY_HAND(name, what)                                                                        \
+    __attribute__((noinline)) static long name##_recv(port *p, side *self, side *partner)          \
+    {                                                                                              \
+        return port_recv(p, self, partner, what);                                                  \
+    }                                                                                              \
+    static void name##_echo(void *unused)                                                          \
+    {                                                                                              \
+        (void)unused;                                                                              \
+        for (ready_first = &here;;)                                                                \
+            port_send(&port_from, name##_recv(&port_to, &other, &here), what);                     \
+    }                                                                                              \
+    static void name(long n)                                                                       \
+    {                                                                                              \
+        start_by_hand(name##_echo);                                                                \
+        for (long i = 0; i < n; i++) {                                                             \
+            port_send(&port_to, i, what);                                                          \
+            bench_must(name##_recv(&port_from, &here, &other) == i ? 0 : -1, "value");             \
+        }                                                                                          \
     }
-}
+
+BY_HAND(bare, 0)
+BY_HAND(queued, QUEUED)
+BY_HAND(checked, QUEUED | CHECKED)
+BY_HAND(claimed, QUEUED | CHECKED | CLAIMED)
+BY_HAND(fenced, QUEUED | CHECKED | CLAIMED | FENCED)
+BY_HAND(locked, QUEUED | CHECKED | CLAIMED | FENCED | LOCKED)
 
 static int measure(void *arg)
 {
     bench_case cases[] = {
-        {.name = "by hand: locks, claims, fences, switches", .run = by_hand, .n = 1000000},
+        {.name = "by hand: a value, two switches", .run = bare, .n = 1000000},
+        {.name = "and a ready queue", .run = queued, .n = 1000000},
+        {.name = "and looks for a cancel", .run = checked, .n = 1000000},
+        {.name = "and claims, for a cancel that comes in", .run = claimed, .n = 1000000},
+        {.name = "and fences, for the same", .run = fenced, .n = 1000000},
+        {.name = "and locks, for other threads", .run = locked, .n = 1000000},
         {.name = "two tasks, two channels", .run = by_channel, .n = 200000},
         {.name = "the same, both in one loop", .run = by_channel_in_one_loop, .n = 200000},
         {.name = "two tasks that yield", .run = by_yield, .n = 1000000},
