@@ -38,9 +38,9 @@ void urd__home_lock_usual(urd__home *l, const urd__worker *self);
 /* So that it is at home nowhere; ends with urd__unlock(&l->word). */
 void urd__home_lock_away(urd__home *l);
 
-static inline urd__held urd__home_lock(urd__home *l)
+/* `self`: the worker that calls, or NULL. */
+static inline urd__held urd__home_lock_by(urd__home *l, urd__worker *self)
 {
-    urd__worker *self = urd__worker_self;
     if (__builtin_expect(self != NULL, 1)) {
         urd__store_rlx(&self->inside, l); /* H1, ordered by H2; goes on with what H4 released */
         urd__fence_light();               /* H2 */
@@ -51,6 +51,11 @@ static inline urd__held urd__home_lock(urd__home *l)
     }
     urd__home_lock_usual(l, self);
     return (urd__held){.lock = l, .home = NULL};
+}
+
+static inline urd__held urd__home_lock(urd__home *l)
+{
+    return urd__home_lock_by(l, urd__worker_self);
 }
 
 static inline void urd__home_unlock(urd__held held)

@@ -29,6 +29,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/lock.h"
+#include "core/leave.h"
 #include "core/scope.h"
 
 /* A wait is one function, begin to end: nine calls, each with its registers, were a tenth of a
@@ -40,11 +41,6 @@ void (*urd__wait_watch)(urd__task *self);
 static unsigned state_of(uint64_t word)
 {
     return (unsigned)(word % URD__WAIT_STATES);
-}
-
-static uint64_t with_state(uint64_t word, unsigned state)
-{
-    return word - word % URD__WAIT_STATES + state;
 }
 
 /* Others have pointers to frames of a task in all waits but these. */
@@ -67,18 +63,18 @@ __attribute__((noinline)) static void check_compact(const urd__task *self, urd__
         urd__wait_check_place(self, "a wait", on);
 }
 
-INLINE uint64_t begin(urd__task *self, urd_scope *scope, urd__reason reason, const void *on)
+/* `worker`: the caller's, if that is the task's; else NULL. */
+INLINE uint64_t begin(urd__task *self, const urd__worker *worker, urd_scope *scope,
+                      urd__reason reason, const void *on)
 {
     uint64_t last = urd__load_rlx(&self->wait); /* nobody else writes it now */
     urd__assert(state_of(last) != URD__WAITING);
-    uint64_t word = with_state(last + URD__WAIT_STATES, URD__WAITING);
+    uint64_t word = urd__wait_with_state(last + URD__WAIT_STATES, URD__WAITING);
     urd__store_rlx(&self->wait_scope, scope);   /* seen through the word */
     urd__store_rlx(&self->futex, 0);            /* seen through the word */
     urd__store_rlx(&self->reason, (int)reason); /* for reports, which check the word */
     urd__store_rlx(&self->waits_on, on);        /* the same */
-    /* A helper begins a wait for a task of a worker, whose time it must not read. */
-    const urd__worker *worker = self->worker;
-    self->since = worker && worker == urd__worker_self ? worker->now : urd__clock_now();
+    self->since = worker ? worker->now : urd__clock_now();
     urd__store_rel(&self->wait, word); /* [wait] pairs with the claims */
     return word;
 }
@@ -87,26 +83,31 @@ uint64_t urd__wait_begin(urd__task *self, urd_scope *scope, urd__reason reason, 
 {
     if (__builtin_expect(self->compact, 0))
         check_compact(self, reason, on);
-    return begin(self, scope, reason, on);
+    /* A helper begins a wait for a task of a worker, whose time it must not read. */
+    const urd__worker *worker = self->worker;
+    return begin(self, worker == urd__worker_self ? worker : NULL, scope, reason, on);
 }
 
 bool urd__wait_undo(urd__task *self, uint64_t word)
 {
-    return urd__cas_ar(&self->wait, &word, with_state(word, URD__WAIT_NONE));
+    return urd__cas_ar(&self->wait, &word, urd__wait_with_state(word, URD__WAIT_NONE));
 }
 
 /* W2, W3: a cancel that did not see the wait is seen here. */
+INLINE bool cancel_won(urd__task *self, urd_scope *scope, uint64_t word)
+{
+    urd__fence_seq(); /* W2 */
+    return urd__scope_cancelled(scope) && state_of(word) == URD__WAITING &&
+           urd__cas_ar(&self->wait, &word, urd__wait_with_state(word, URD__CANCELLED));
+}
+
 static inline bool cancelled_meanwhile(urd__task *self)
 {
     /* The word first: if somebody has claimed it and begun another wait for us, which no cancel
      * ends, then either the swap fails or there is no scope. */
     uint64_t word = urd__load_acq(&self->wait);          /* [wait] */
     urd_scope *scope = urd__load_rlx(&self->wait_scope); /* see above */
-    if (!scope)
-        return false;
-    urd__fence_seq(); /* W2 */
-    return urd__scope_cancelled(scope) && state_of(word) == URD__WAITING &&
-           urd__cas_ar(&self->wait, &word, with_state(word, URD__CANCELLED));
+    return scope && cancel_won(self, scope, word);
 }
 
 /* Read back by its own thread, after the claim made it ready. */
@@ -115,14 +116,19 @@ static int outcome(const urd__task *self)
     return state_of(urd__load_acq(&self->wait)) == URD__CANCELLED ? -ECANCELED : 0; /* [wait] */
 }
 
-INLINE int end(urd__task *self)
+INLINE int sleep_now(urd__task *self)
 {
-    if (cancelled_meanwhile(self))
-        return -ECANCELED;
     if (__builtin_expect(urd__wait_watch != NULL, 0))
         urd__wait_watch(self);
-    urd__task_park(self);
+    urd__worker *worker = self->worker;
+    if (__builtin_expect(!worker || !urd__leave_quickly(worker, self), 0))
+        urd__task_park(self);
     return outcome(self);
+}
+
+INLINE int end(urd__task *self)
+{
+    return cancelled_meanwhile(self) ? -ECANCELED : sleep_now(self);
 }
 
 int urd__wait_end(urd__task *self)
@@ -146,11 +152,6 @@ int urd__wait_end_thread(urd__task *self, uint64_t word, int64_t until)
     return outcome(self);
 }
 
-bool urd__wait_claim(urd__task *task, uint64_t word)
-{
-    return urd__cas_ar(&task->wait, &word, with_state(word, URD__WOKEN)); /* [wait] */
-}
-
 bool urd__wait_claim_now(urd__task *task)
 {
     uint64_t word = urd__load_acq(&task->wait); /* [wait] */
@@ -163,7 +164,7 @@ void urd__wait_cancel(urd__task *task, urd_scope *scope)
     /* A scope read too late belongs to a later word, and then the swap fails. */
     if (state_of(word) != URD__WAITING || urd__load_rlx(&task->wait_scope) != scope)
         return;
-    if (urd__cas_ar(&task->wait, &word, with_state(word, URD__CANCELLED)))
+    if (urd__cas_ar(&task->wait, &word, urd__wait_with_state(word, URD__CANCELLED)))
         urd__task_ready(task);
 }
 
@@ -217,7 +218,7 @@ int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waite
                  urd__reason reason, const void *on)
 {
     const urd__held none = {0};
-    waiter->word = begin(self, self->scope, reason, on);
+    waiter->word = begin(self, self->worker, self->scope, reason, on);
     if (__builtin_expect(self->compact, 0))
         return sleep_compact(self, list, lock, none, waiter);
     return sleep_on(self, list, lock, none, waiter);
@@ -226,17 +227,36 @@ int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waite
 int urd__wait_on_held(urd__task *self, urd__link *list, urd__held held, urd__waiter *waiter,
                       urd__reason reason, const void *on)
 {
-    waiter->word = begin(self, self->scope, reason, on);
+    waiter->word = begin(self, self->worker, self->scope, reason, on);
     if (__builtin_expect(self->compact, 0))
         return sleep_compact(self, list, NULL, held, waiter);
     return sleep_on(self, list, NULL, held, waiter);
+}
+
+int urd__wait_with_value(urd__task *self, urd__link *list, urd__held held, void *value,
+                         urd__reason reason)
+{
+    urd_scope *scope = self->scope;
+    urd__waiter waiter;
+    waiter.task = self;
+    waiter.value = value;
+    waiter.result = 0;
+    waiter.claimed = false;
+    waiter.word = begin(self, self->worker, scope, reason, held.lock);
+    urd__list_push_tail(list, &waiter.link);
+    urd__home_unlock(held);
+    /* Nobody lets this wait go on as another one: it is this word or claimed. */
+    if (!(scope && cancel_won(self, scope, waiter.word)) && sleep_now(self) == 0)
+        return waiter.result;
+    unlist(&waiter, NULL, held.lock);
+    return -ECANCELED;
 }
 
 void urd__wait_on_shielded(urd__task *self, urd__link *list, int *lock, urd__reason reason,
                            const void *on)
 {
     const urd__held none = {0};
-    urd__waiter waiter = {.word = begin(self, NULL, reason, on)};
+    urd__waiter waiter = {.word = begin(self, self->worker, NULL, reason, on)};
     int rc = __builtin_expect(self->compact, 0) ? sleep_compact(self, list, lock, none, &waiter)
                                                 : sleep_on(self, list, lock, none, &waiter);
     urd__assert(rc == 0); /* no cancel reaches this wait */
@@ -244,14 +264,7 @@ void urd__wait_on_shielded(urd__task *self, urd__link *list, int *lock, urd__rea
 
 urd__waiter *urd__wait_pop(urd__link *list)
 {
-    for (urd__link *link; (link = urd__list_pop(list)) != NULL;) {
-        urd__waiter *waiter = urd__container(link, urd__waiter, link);
-        if (urd__wait_claim(waiter->task, waiter->word)) {
-            waiter->claimed = true;
-            return waiter;
-        }
-    }
-    return NULL;
+    return urd__wait_pop_inline(list);
 }
 
 void urd__wait_pop_all(urd__link *list, int result, urd__link *woken)

@@ -12,7 +12,8 @@
  *     urd__wait_enter()    the cancel point: is the scope cancelled?
  *     lock the object; nothing to wait for? unlock and go
  *     urd__wait_on()       enqueue, unlock, sleep, dequeue if cancelled
- * A call that mostly finds what it wants makes the task findable only before it waits (chan.c).
+ * A call that mostly finds what it wants asks with urd__wait_check(), tries, and only before it
+ * waits makes the task findable, urd__wait_be_found(): two locks of the scope less.
  * To wake, under the object's lock:
  *     urd__wait_pop()      claims the first waiter that nobody else has claimed
  *     hand it what it waits for, through its node
@@ -127,12 +128,19 @@ static inline bool urd__wait_is_found(const urd__task *self)
     return !self->scope || urd__scope_finds_task(self, self->scope);
 }
 
+/* Afterwards it does. */
+static inline void urd__wait_be_found(urd__task *self)
+{
+    if (__builtin_expect(!urd__wait_is_found(self), 0))
+        urd__scope_publish_task(self, self->scope);
+}
+
 /* The cancel point, and afterwards a cancel of the task's scope finds the task. */
 static inline int urd__wait_enter(urd__task *self)
 {
     int rc = urd__wait_check(self);
-    if (rc == 0 && __builtin_expect(!urd__wait_is_found(self), 0))
-        urd__scope_publish_task(self, self->scope);
+    if (rc == 0)
+        urd__wait_be_found(self);
     return rc;
 }
 
@@ -157,8 +165,17 @@ int urd__wait_end_thread(urd__task *self, uint64_t word, int64_t until);
  * with urd__wait_end(). */
 bool urd__wait_undo(urd__task *self, uint64_t word);
 
+static inline uint64_t urd__wait_with_state(uint64_t word, unsigned state)
+{
+    return word - word % URD__WAIT_STATES + state;
+}
+
 /* Wake: true for the one who may make the task ready. */
-bool urd__wait_claim(urd__task *task, uint64_t word);
+static inline bool urd__wait_claim(urd__task *task, uint64_t word)
+{
+    uint64_t woken = urd__wait_with_state(word, URD__WOKEN);
+    return urd__cas_ar(&task->wait, &word, woken); /* [wait] */
+}
 
 /* The same for who knows that the task has not left the wait that is meant. */
 bool urd__wait_claim_now(urd__task *task);
@@ -174,12 +191,30 @@ int urd__wait_on(urd__task *self, urd__link *list, int *lock, urd__waiter *waite
 int urd__wait_on_held(urd__task *self, urd__link *list, urd__held held, urd__waiter *waiter,
                       urd__reason reason, const void *on);
 
+/* The same on the object that the lock lies first in, with a value to hand over.  0, what who took
+ * it out said, or -ECANCELED.  Not of a compact task. */
+int urd__wait_with_value(urd__task *self, urd__link *list, urd__held held, void *value,
+                         urd__reason reason);
+
 /* As the first, and no cancel ends it. */
 void urd__wait_on_shielded(urd__task *self, urd__link *list, int *lock, urd__reason reason,
                            const void *on);
 
 /* The first waiter that could be claimed, dequeued; NULL: none.  Under the lock. */
 urd__waiter *urd__wait_pop(urd__link *list);
+
+/* The same, inlined where it is called for each value. */
+static inline urd__waiter *urd__wait_pop_inline(urd__link *list)
+{
+    for (urd__link *link; (link = urd__list_pop(list)) != NULL;) {
+        urd__waiter *waiter = urd__container(link, urd__waiter, link);
+        if (urd__wait_claim(waiter->task, waiter->word)) {
+            waiter->claimed = true;
+            return waiter;
+        }
+    }
+    return NULL;
+}
 
 /* Make ready, after the lock, who was popped under it. */
 static inline void urd__wait_ready_held(urd__task *task, urd__held held)

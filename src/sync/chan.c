@@ -28,6 +28,8 @@
 #include "core/wait.h"
 #include "sync/between.h"
 
+_Static_assert(offsetof(urd_chan, lock) == 0, "urd__wait_with_value() takes the lock for it");
+
 void urd__chan_setup(urd_chan *c, size_t elem_bytes, void *ring, size_t slots, const char *call)
 {
     if (slots > 0 && !ring)
@@ -113,7 +115,7 @@ static inline void take(urd_chan *c, void *v)
 
 static inline urd__waiter *pop(urd__link *list)
 {
-    return urd__list_empty(list) ? NULL : urd__wait_pop(list);
+    return urd__wait_pop_inline(list);
 }
 
 /* Under lock.  0, -EPIPE, -EAGAIN; *wake is who is to be made ready after the lock. */
@@ -180,14 +182,13 @@ __attribute__((noinline)) static int wait_compact(urd_chan *c, void *v, bool sen
     return rc ? rc : waiter.result;
 }
 
-/* Of a task that no cancel of its scope would find.  Most have no need to wait, and leave nothing
- * behind that they would have to take back as they end. */
+/* Of a task that would have to wait, and no cancel of its scope would find it.  Most need not wait,
+ * and leave nothing behind that they would have to take back as they end.  Under lock, which is
+ * released. */
 __attribute__((noinline)) static int transfer_unfound(urd_chan *c, void *v, bool send,
-                                                      urd__task *self)
+                                                      urd__task *self, urd__held held)
 {
-    int rc = send ? urd_chan_trysend(c, v) : urd_chan_tryrecv(c, v);
-    if (rc != -EAGAIN)
-        return rc;
+    urd__home_unlock(held);
     urd__scope_publish_task(self, self->scope);
     return send ? urd_chan_send(c, v) : urd_chan_recv(c, v);
 }
@@ -206,25 +207,25 @@ __attribute__((noinline)) static int transfer_apart(urd_chan *c, void *v, bool s
  * for each. */
 INLINE int transfer(urd_chan *c, void *v, bool send, bool wait)
 {
-    urd__task *self = wait ? urd__task_self() : NULL, *wake = NULL;
+    urd__worker *worker = urd__worker_self;
+    urd__task *wake = NULL, *self = NULL;
+    if (wait)
+        self = worker ? worker->current : urd__task_thread_self();
     int rc = wait ? urd__wait_check(self) : 0;
     if (rc)
         return rc;
     if (__builtin_expect(c->order >= URD__BYTES, 0))
         return transfer_apart(c, v, send, self);
-    if (wait && __builtin_expect(!urd__wait_is_found(self), 0))
-        return transfer_unfound(c, v, send, self);
-    urd__held held = urd__home_lock(&c->lock);
+    urd__held held = urd__home_lock_by(&c->lock, worker);
     rc = send ? try_send(c, v, &wake) : try_recv(c, v, &wake);
     if (wait && rc == -EAGAIN) {
+        if (__builtin_expect(!urd__wait_is_found(self), 0))
+            return transfer_unfound(c, v, send, self, held);
         if (__builtin_expect(self->compact, 0))
             return wait_compact(c, v, send, self, held);
-        urd__waiter waiter;
-        waiter.value = v;
-        waiter.result = 0;
-        rc = urd__wait_on_held(self, send ? &c->senders : &c->receivers, held, &waiter,
-                               send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV, c);
-        return rc ? rc : waiter.result;
+        /* With a jump: what this function has saved is not left on the stack over the switch. */
+        return urd__wait_with_value(self, send ? &c->senders : &c->receivers, held, v,
+                                    send ? URD__ON_CHAN_SEND : URD__ON_CHAN_RECV);
     }
     urd__home_unlock(held);
     if (wake)
