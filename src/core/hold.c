@@ -146,9 +146,11 @@ void urd__hold_close(urd_scope *s, urd_job *held)
 int urd_job_join(urd_job *j)
 {
     urd__task *self = urd__task_self();
-    int rc = urd__wait_enter(self);
+    int rc = urd__wait_check(self);
     if (rc)
         return rc;
+    if (urd_job_alive(j))
+        urd__wait_be_found(self); /* once ended it stays so */
     urd__lock(&j->scope.lock);
     if (urd__load_acq(&j->ended)) { /* [ended] */
         urd__hold_read(j);

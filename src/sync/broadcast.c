@@ -106,13 +106,11 @@ static void let_senders_in(urd_broadcast *b, urd__link *woken)
     }
 }
 
-static int transmit(urd_broadcast *b, const void *v, bool wait)
+/* `waits`: who calls, if it is to wait. */
+static int transmit(urd_broadcast *b, const void *v, urd__task *waits)
 {
-    urd__task *self = wait ? urd__task_self() : NULL;
     urd__link woken = {0};
-    int rc = wait ? urd__wait_enter(self) : 0;
-    if (rc)
-        return rc;
+    int rc = 0;
     urd__lock(&b->lock);
     if (b->closed)
         rc = -EPIPE;
@@ -120,10 +118,10 @@ static int transmit(urd_broadcast *b, const void *v, bool wait)
         put(b, v, &woken);
     else
         rc = -EAGAIN;
-    if (rc == -EAGAIN && wait) {
+    if (rc == -EAGAIN && waits) {
         void *value = (void *)(uintptr_t)v; // NOLINT(performance-no-int-to-ptr)
         urd__waiter waiter = {.value = value};
-        rc = urd__wait_on(self, &b->senders, &b->lock, &waiter, URD__ON_BROADCAST_SEND, b);
+        rc = urd__wait_on(waits, &b->senders, &b->lock, &waiter, URD__ON_BROADCAST_SEND, b);
         return rc ? rc : waiter.result;
     }
     urd__unlock(&b->lock);
@@ -133,12 +131,20 @@ static int transmit(urd_broadcast *b, const void *v, bool wait)
 
 int urd_broadcast_send(urd_broadcast *b, const void *v)
 {
-    return transmit(b, v, true);
+    urd__task *self = urd__task_self();
+    int rc = urd__wait_check(self);
+    if (rc)
+        return rc;
+    rc = urd__wait_is_found(self) ? -EAGAIN : transmit(b, v, NULL);
+    if (rc != -EAGAIN)
+        return rc;
+    urd__wait_be_found(self);
+    return transmit(b, v, self);
 }
 
 int urd_broadcast_trysend(urd_broadcast *b, const void *v)
 {
-    return transmit(b, v, false);
+    return transmit(b, v, NULL);
 }
 
 int urd_broadcast_latest(urd_broadcast *b, void *v)
@@ -209,20 +215,17 @@ int urd__subscriber_try(urd_subscriber *s, void *v, urd__link *woken)
     return missed < INT_MAX ? (int)missed : INT_MAX;
 }
 
-static int receive(urd_subscriber *s, void *v, bool wait)
+/* The same. */
+static int receive(urd_subscriber *s, void *v, urd__task *waits)
 {
     urd_broadcast *b = s->from;
-    urd__task *self = wait ? urd__task_self() : NULL;
     urd__link woken = {0};
-    int rc = wait ? urd__wait_enter(self) : 0;
-    if (rc)
-        return rc;
     urd__lock(&b->lock);
-    rc = urd__subscriber_try(s, v, &woken);
-    if (rc == -EAGAIN && wait) {
+    int rc = urd__subscriber_try(s, v, &woken);
+    if (rc == -EAGAIN && waits) {
         urd__waiter waiter = {.value = s};
         s->to = v;
-        rc = urd__wait_on(self, &b->receivers, &b->lock, &waiter, URD__ON_BROADCAST_RECV, b);
+        rc = urd__wait_on(waits, &b->receivers, &b->lock, &waiter, URD__ON_BROADCAST_RECV, b);
         return rc ? rc : waiter.result;
     }
     urd__unlock(&b->lock);
@@ -232,10 +235,18 @@ static int receive(urd_subscriber *s, void *v, bool wait)
 
 int urd_subscriber_recv(urd_subscriber *s, void *v)
 {
-    return receive(s, v, true);
+    urd__task *self = urd__task_self();
+    int rc = urd__wait_check(self);
+    if (rc)
+        return rc;
+    rc = urd__wait_is_found(self) ? -EAGAIN : receive(s, v, NULL);
+    if (rc != -EAGAIN)
+        return rc;
+    urd__wait_be_found(self);
+    return receive(s, v, self);
 }
 
 int urd_subscriber_tryrecv(urd_subscriber *s, void *v)
 {
-    return receive(s, v, false);
+    return receive(s, v, NULL);
 }

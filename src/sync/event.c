@@ -123,9 +123,12 @@ bool urd__event_passed(urd_event *e)
 int urd_event_wait(urd_event *e)
 {
     urd__task *self = urd__task_self();
-    int rc = urd__wait_enter(self);
+    int rc = urd__wait_check(self);
     if (rc)
         return rc;
+    if (urd__event_passed(e))
+        return 0;
+    urd__wait_be_found(self);
     if (urd__is_shared(e))
         return wait_shared(e, self);
     urd__lock(&e->lock);

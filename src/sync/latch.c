@@ -119,12 +119,27 @@ long urd_latch_count(const urd_latch *l)
     return urd__load_acq(&l->count);          /* [latch] */
 }
 
+/* Zero, and the last to count down has let go of the lock: it may be freed. */
+static bool has_opened(urd_latch *l)
+{
+    if (urd_latch_count(l) != 0)
+        return false;
+    if (!urd__is_shared(l)) {
+        urd__lock(&l->lock);
+        urd__unlock(&l->lock);
+    }
+    return true;
+}
+
 int urd_latch_wait(urd_latch *l)
 {
     urd__task *self = urd__task_self();
-    int rc = urd__wait_enter(self);
+    int rc = urd__wait_check(self);
     if (rc)
         return rc;
+    if (has_opened(l))
+        return 0;
+    urd__wait_be_found(self);
     if (urd__is_shared(l))
         return wait_shared(l, self);
     urd__lock(&l->lock);

@@ -447,7 +447,7 @@ int urd_select(urd_op *ops, int n)
 {
     urd__task *self = urd__task_self();
     arms a = arms_of(ops, n, "urd_select");
-    int rc = urd__wait_enter(self);
+    int rc = urd__wait_check(self);
     if (rc)
         return rc;
     if (a.descriptors && self->worker)
@@ -456,5 +456,6 @@ int urd_select(urd_op *ops, int n)
     int chosen = try_each(&a);
     if (chosen >= 0)
         return chosen;
+    urd__wait_be_found(self);
     return a.descriptors ? wait_with_descriptors(self, &a) : wait_for_one(self, &a);
 }

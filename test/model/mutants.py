@@ -442,6 +442,10 @@ MUTANTS = [
 
     ("chan", "sync/chan.c", "        if (__builtin_expect(!urd__wait_is_found(self), 0))",
      "        if (false)", "a cancel does not find who waits"),
+    ("broadcast", "sync/broadcast.c",
+     "    urd__wait_be_found(self);\n    return receive(s, v, self);",
+     "    return receive(s, v, self);", "a cancel does not find who waits"),
+
     ("chan", "sync/bytes.c", "    if (rc && send)\n        urd__bytes_sender_left(c);", "",
      "who is behind a cancelled message waits for ever, although there is room"),
     ("chan", "sync/bytes.c",

@@ -103,6 +103,65 @@ TEST(who_waits_looks_for_the_cancel_once_more_itself)
     test_run(sees_it_itself);
 }
 
+/* Would a cancel find this job?  Then it is in the list of its scope, and has to get out again. */
+static bool is_found(void)
+{
+    return urd__wait_is_found(urd__task_self());
+}
+
+static int finds_what_it_wants(void *arg)
+{
+    urd_job *ended = arg;
+    long ring[2], v = 0;
+    urd_chan c;
+    urd_chan_init(&c, sizeof v, ring, 2);
+    urd_event event = URD_ZERO_;
+    urd_event_set(&event);
+    urd_latch latch = URD_ZERO_;
+    urd_broadcast b;
+    urd_broadcast_init(&b, sizeof v, ring, 2);
+    urd_subscriber s;
+    urd_subscriber_open(&s, &b);
+    urd_op op = urd_op_event(&event);
+    CHECK_EQ(urd_event_wait(&event), 0);
+    CHECK_EQ(urd_latch_wait(&latch), 0);
+    CHECK_EQ(urd_broadcast_send(&b, &v), 0);
+    CHECK_EQ(urd_subscriber_recv(&s, &v), 0);
+    CHECK_EQ(urd_chan_send(&c, &v), 0);
+    CHECK_EQ(urd_chan_recv(&c, &v), 0);
+    CHECK_EQ(urd_select(&op, 1), 0);
+    CHECK_EQ(urd_job_join(ended), 0);
+    CHECK(!is_found());
+    urd_event_clear(&event);
+    CHECK_EQ(urd_sleep(1), 0);
+    CHECK(is_found());
+    urd_subscriber_close(&s);
+    urd_broadcast_fini(&b);
+    urd_chan_fini(&c);
+    return 0;
+}
+
+static int leaves_no_trace(void *arg)
+{
+    (void)arg;
+    static int zero;
+    urd_scope outer, s;
+    urd_scope_open(&outer);
+    urd_job job;
+    CHECK_EQ(urd_job_open(&job, &outer, URD_TASK, give, &zero, 0, NULL), 0);
+    CHECK_EQ(urd_job_join(&job), 0);
+    urd_scope_open(&s);
+    urd_go(&s, finds_what_it_wants, &job);
+    CHECK_EQ(urd_scope_join(&s), 0);
+    CHECK_EQ(urd_scope_join(&outer), 0);
+    return 0;
+}
+
+TEST(who_finds_what_it_wants_leaves_no_trace_in_its_scope)
+{
+    test_run(leaves_no_trace);
+}
+
 /* ---- Queues ---------------------------------------------------------------------------------- */
 
 static struct {
