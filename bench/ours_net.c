@@ -56,7 +56,6 @@ static int measure_accept(void *arg)
 #if __has_include(<http_parser.h>)
 #include <fcntl.h>
 #include <http_parser.h>
-#include <sys/stat.h>
 
 enum { PATH_BYTES = 256, IN_BYTES = 4096, OUT_BYTES = 8192 };
 static const urd_time PATIENCE = 75 * URD_SECOND; /* nginx's */
@@ -129,24 +128,20 @@ static int send_text(urd_writer *out, const char *status, const char *text)
     return rc ? rc : urd_writer_write(out, text, strlen(text));
 }
 
-/* A file that is not there is said so; what else goes wrong ends the connection. */
+/* The folder is the one we are in.  A file that is not there is said so, as is one that is larger
+ * than those of the row; what else goes wrong ends the connection. */
 static int send_file(urd_writer *out, const char *path)
 {
-    char full[2 * PATH_BYTES], bytes[OUT_BYTES / 2];
-    struct stat stat;
-    snprintf(full, sizeof full, "%s%s", peer_folder(), path);
-    int file = strstr(path, "..") ? -ENOENT : urd_open(full, O_RDONLY, 0);
+    char bytes[OUT_BYTES];
+    int file = strstr(path, "..") ? -ENOENT : urd_open(path + 1, O_RDONLY, 0);
     if (file < 0)
         return send_text(out, "404 Not Found", "not found\n");
-    int rc = fstat(file, &stat) == 0 ? print_head(out, "200 OK", stat.st_size) : -EIO;
-    ssize_t n = rc;
-    while (rc == 0 && (n = urd_read(file, bytes, sizeof bytes)) > 0) {
-        rc = urd_writer_write(out, bytes, (size_t)n);
-        if (n < (ssize_t)sizeof bytes)
-            break; /* the end */
-    }
+    ssize_t n = urd_read(file, bytes, sizeof bytes);
     urd_close(file);
-    return rc ? rc : n < 0 ? (int)n : 0;
+    if (n == (ssize_t)sizeof bytes)
+        return send_text(out, "500 Internal Server Error", "too large\n");
+    int rc = n < 0 ? (int)n : print_head(out, "200 OK", n);
+    return rc ? rc : urd_writer_write(out, bytes, (size_t)n);
 }
 
 static int answer(urd_reader *in, urd_writer *out, const request *r)
@@ -183,6 +178,7 @@ static int measure_http(void *arg)
     (void)arg;
     int listener = peer_listen(0), on = 1; /* what is accepted has the option too */
     peer_must(setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "TCP_NODELAY");
+    peer_must(chdir(peer_folder()), "chdir");
     return urd_serve(&listener, 1, serve_http, NULL, NULL);
 }
 #endif
