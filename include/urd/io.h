@@ -37,6 +37,14 @@ ssize_t urd_write(int fd, const void *buf, size_t size) URD_MUST_USE;
 ssize_t urd_writev(int fd, const struct iovec *parts, int n) URD_MUST_USE;
 
 /*
+ * The same without waiting: -EAGAIN where those would wait, for a disk too.  No cancel point, and
+ * no other task runs meanwhile: for what a library calls back and must not be left, such as a BIO
+ * of OpenSSL.  Who does nothing else has to yield.
+ */
+ssize_t urd_tryread(int fd, void *buf, size_t size) URD_MUST_USE;
+ssize_t urd_trywrite(int fd, const void *buf, size_t size) URD_MUST_USE;
+
+/*
  * Read until there are `size` bytes, or the end.  How many there are; fewer than `size` at the end,
  * or when an error or a cancel came after some: the next call then returns it.
  */

@@ -160,6 +160,24 @@ ssize_t urd_write(int fd, const void *buf, size_t size)
                &(request){.part = {writable(buf), size}, .on_disk = disk_write});
 }
 
+/* What it has seen of a stream, the next wait knows. */
+ssize_t urd_tryread(int fd, void *buf, size_t size)
+{
+    urd__fd_use use = {.fd = urd__fd_find(fd), .number = fd};
+    request r = {.part = {buf, size}};
+    use.edges = urd__fd_edges(use.fd);
+    ssize_t n = urd__fd_flags(&use) & URD__FD_FILE ? try_read_file(fd, &r) : try_read(fd, &r);
+    if (n > 0 && (size_t)n < size)
+        urd__fd_set_drained(&use);
+    return n == URD__OS_ON_DISK ? -EAGAIN : n;
+}
+
+ssize_t urd_trywrite(int fd, const void *buf, size_t size)
+{
+    ssize_t n = try_write(fd, &(request){.part = {writable(buf), size}});
+    return n == URD__OS_ON_DISK ? -EAGAIN : n;
+}
+
 ssize_t urd_readv(int fd, const struct iovec *parts, int n)
 {
     request r = {.parts = parts, .n = n, .on_disk = disk_read};

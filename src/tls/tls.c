@@ -1,22 +1,24 @@
 /*
- * tls.c - one connection: OpenSSL turns bytes into bytes, and urd_read and urd_write move them.
+ * tls.c - one connection: OpenSSL turns bytes into bytes, and the calls of io.h move them.
  *
  * SPDX-License-Identifier: MIT
  *
- * OpenSSL reads from and writes to memory, never a descriptor.  So no task is switched inside a
- * call of OpenSSL, whose queue of errors belongs to the thread, and a lock that is held for such a
- * call is never held while anybody waits.
+ * Inside of a call of OpenSSL nobody waits: its BIO moves what can be moved at once, by urd_tryread
+ * and urd_trywrite, and leaves the rest to us.  So no task is switched there, OpenSSL's queue of
+ * errors belongs to the thread, and a lock that is held for such a call is never held for longer.
  *
  * Who may do what:
  *   - An SSL is not for two threads at once: `lock` is held for each call on it, some microseconds,
  *     and for the signatures of a handshake.  It is a pthread_mutex: a task never waits for another
  *     of its worker, since none is switched meanwhile.
- *   - `reading` is the turn of those who read, and held while they wait for input.  Its holder
- *     fills `in` at the end, and OpenSSL empties it at the front, under lock.
- *   - `writing` is the turn of those who write.  What OpenSSL wrote is in `out`, under lock; the
- *     holder of `writing` takes it out as `sending`, which it alone touches, and writes that to the
- *     descriptor.  A record is sent whole, or the connection is worth nothing: what a cancel leaves
- *     in `sending` goes first the next time.
+ *   - `reading` is the turn of those who read.  Only its holder takes bytes from the descriptor: by
+ *     urd_read, which waits, the first ones into `head`, on its own stack; then the BIO the rest of
+ *     the record, straight to where OpenSSL wants it.  What OpenSSL does not take of them is `in`.
+ *   - `writing` is the turn of those who write.  Its holder's records the BIO sends at once.  What
+ *     the descriptor does not take, and what others make OpenSSL write, is in `out`, under lock.
+ *     The holder takes it out as `sending`, which it alone touches, and writes that to the
+ *     descriptor; meanwhile nothing is sent but that.  A record is sent whole, or the connection
+ *     is worth nothing: what a cancel leaves in `sending` goes first the next time.
  *   - The handshake holds both.
  *
  * Who reads may make output too: answers of the protocol, such as new keys.  Nobody must wait for
@@ -32,7 +34,8 @@
  * read, neither would.
  *
  * Rejected: a BIO that calls urd_read (switches tasks inside OpenSSL); SSL_set_fd and urd_wait_fd
- * (two system calls a record to read it, and one to wait); BIO_s_mem (moves its bytes about).
+ * (two system calls a record to read it, and one to wait); BIO_s_mem, or all input and output in
+ * memory of ours (a copy of each record, in memory that is cold; docs/design.md 34).
  */
 #include <errno.h>
 #include <limits.h>
@@ -48,8 +51,8 @@
 enum {
     RECORD = 16384,    /* of plain text at a time */
     FIRST_ROOM = 1024, /* which malloc keeps at hand */
-    IN_ROOM = 4096,
-    IN_ROOM_MAX = 32768,
+    HEAD = 1024,       /* bytes of input that are read with the wait for them */
+    TURNS = 64,        /* records without a wait, before others have theirs */
     RETRY_NS = 1000000,
     NOT_YET = -4096 /* no errno: there was no handshake */
 };
@@ -104,21 +107,46 @@ static size_t take(urd__tls_bytes *b, void *bytes, size_t size)
 
 /* ---- What OpenSSL reads and writes, under lock ----------------------------------------------- */
 
+/* An error is kept for send_some(), which returns it. */
+static size_t send_now(urd_tls *t, const char *bytes, size_t size)
+{
+    if (!t->may_send || !is_empty(&t->out))
+        return 0;
+    ssize_t n = urd_trywrite(t->fd, bytes, size);
+    if (n < 0 && n != -EAGAIN)
+        t->broken = (int)n;
+    return n > 0 ? (size_t)n : 0;
+}
+
 static int bio_write(BIO *bio, const char *bytes, size_t size, size_t *written)
 {
     urd_tls *t = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    *written = append(&t->out, bytes, size) ? size : 0;
+    size_t sent = send_now(t, bytes, size);
+    *written = sent == size || append(&t->out, bytes + sent, size - sent) ? size : 0;
     if (*written == 0)
         ERR_raise(ERR_LIB_BIO, ERR_R_MALLOC_FAILURE);
     return *written > 0;
+}
+
+/* From the descriptor, unless it is known to be empty. */
+static size_t read_now(urd_tls *t, char *bytes, size_t size)
+{
+    if (!t->may_read || t->emptied)
+        return 0;
+    ssize_t n = urd_tryread(t->fd, bytes, size);
+    t->input = n > 0 ? -EAGAIN : n == 0 ? -ECONNABORTED : (int)n;
+    t->emptied = n < (ssize_t)size;
+    return n > 0 ? (size_t)n : 0;
 }
 
 static int bio_read(BIO *bio, char *bytes, size_t size, size_t *read)
 {
     urd_tls *t = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    *read = is_empty(&t->in) ? 0 : take(&t->in, bytes, size);
+    *read = !is_empty(&t->in)     ? take(&t->in, bytes, size)
+            : !is_empty(&t->head) ? take(&t->head, bytes, size)
+                                  : read_now(t, bytes, size);
     if (*read == 0)
         BIO_set_retry_read(bio);
     return *read > 0;
@@ -154,12 +182,20 @@ static BIO *make_bio(urd_tls *t)
     return bio;
 }
 
+static void say_cut(urd_tls *t)
+{
+    urd__tls_say(t, t->connected ? "the connection ended, and the other end had not said so"
+                                 : "the connection ended during the handshake");
+}
+
 /* Of a call that did not succeed: -EAGAIN, it needs input; 0: the other end has ended; or why. */
 static int judge(urd_tls *t, int rc)
 {
     switch (SSL_get_error(t->ssl, rc)) {
     case SSL_ERROR_WANT_READ:
-        return -EAGAIN;
+        if (t->input == -ECONNABORTED)
+            say_cut(t);
+        return t->input;
     case SSL_ERROR_ZERO_RETURN:
         return 0;
     default:
@@ -167,18 +203,38 @@ static int judge(urd_tls *t, int rc)
     }
 }
 
-/* 0, or why there is nothing to ask OpenSSL. */
-static int begin_call(const urd_tls *t)
+/* 0, or why there is nothing to ask OpenSSL.  And what its BIO may do during this call. */
+static int begin_call(urd_tls *t, bool may_read, bool may_send)
 {
     if (ERR_peek_error()) /* to clear costs more than to look, and there is hardly ever any */
         ERR_clear_error();
+    t->may_read = may_read;
+    t->may_send = may_send;
+    t->emptied = false;
+    t->input = -EAGAIN;
     return t->failed ? t->failed : t->connected ? 0 : NOT_YET;
 }
 
-/* Is there nothing more to be had without input? */
-static bool is_dry(const urd_tls *t)
+/* Keep what was left of `head`.  Is there nothing more to be had without input? */
+static bool end_call(urd_tls *t)
 {
+    const urd__tls_bytes *head = &t->head;
+    if (!is_empty(head) && !append(&t->in, head->at + head->start, head->end - head->start)) {
+        urd__tls_say(t, "no memory");
+        t->failed = -ENOMEM;
+    }
+    t->head = (urd__tls_bytes){.at = NULL};
+    t->may_read = t->may_send = false; /* also by who has the SSL itself */
+    if (is_empty(&t->in))
+        let_go(&t->in);
     return is_empty(&t->in) && !SSL_has_pending(t->ssl);
+}
+
+/* Is it time for others? */
+static bool turn_is_over(unsigned *records)
+{
+    *records = (*records + 1) % TURNS;
+    return *records == 0;
 }
 
 /* ---- Output, with `writing` ------------------------------------------------------------------ */
@@ -261,28 +317,21 @@ static int send_while_quiet(urd_tls *t)
     return rc == -ECANCELED ? rc : 0; /* what else is wrong, the read will tell */
 }
 
-/* Wait for input.  0; -ECONNABORTED: the end; -errno. */
-static int fill(urd_tls *t)
+/* Wait for input, and read the first of it, at most HEAD bytes.  0; -ECONNABORTED: the end; -errno.
+ */
+static int fill(urd_tls *t, urd__tls_bytes *head)
 {
     int rc = any_output(t) ? send_while_quiet(t) : 0;
     if (rc)
         return rc;
-    urd__tls_bytes *b = &t->in;
-    pthread_mutex_lock(&t->lock);
-    bool full = b->room > 0 && b->end == b->room; /* the last time */
-    size_t room = b->room == 0 ? IN_ROOM : full && b->room < IN_ROOM_MAX ? 2 * b->room : b->room;
-    bool enough = is_empty(b) ? reserve(b, room) : reserve(b, IN_ROOM);
-    pthread_mutex_unlock(&t->lock);
-    if (!enough)
-        return -ENOMEM;
-    ssize_t n = urd_read(t->fd, b->at + b->end, b->room - b->end);
-    pthread_mutex_lock(&t->lock);
-    b->end += n > 0 ? (size_t)n : 0;
-    if (n == 0)
-        urd__tls_say(t, t->connected ? "the connection ended, and the other end had not said so"
-                                     : "the connection ended during the handshake");
-    pthread_mutex_unlock(&t->lock);
+    ssize_t n = urd_read(t->fd, head->at, HEAD);
     t->dry = n <= 0;
+    head->end = n > 0 ? (size_t)n : 0;
+    if (n == 0) {
+        pthread_mutex_lock(&t->lock);
+        say_cut(t);
+        pthread_mutex_unlock(&t->lock);
+    }
     return n > 0 ? 0 : n == 0 ? -ECONNABORTED : (int)n;
 }
 
@@ -297,11 +346,13 @@ static void note_protocol(urd_tls *t)
 }
 
 /* One step: 0, it is done; -EAGAIN; or why not. */
-static int shake(urd_tls *t)
+static int shake(urd_tls *t, const urd__tls_bytes *head)
 {
     pthread_mutex_lock(&t->lock);
-    int rc = begin_call(t);
-    if (rc == NOT_YET) {
+    int rc = begin_call(t, true, is_empty(&t->sending));
+    bool shaking = rc == NOT_YET;
+    t->head = *head;
+    if (shaking) {
         int done = SSL_do_handshake(t->ssl);
         rc = done == 1 ? 0 : judge(t, done);
         if (done != 1 && rc == 0) {
@@ -311,14 +362,17 @@ static int shake(urd_tls *t)
         t->connected = rc == 0;
         if (t->connected)
             note_protocol(t);
-        t->dry = is_dry(t);
     }
+    bool dry = end_call(t);
+    t->dry = shaking ? dry : t->dry;
     pthread_mutex_unlock(&t->lock);
     return rc;
 }
 
 static int handshake_in_turn(urd_tls *t)
 {
+    unsigned char first[HEAD];
+    urd__tls_bytes head = {.at = first};
     int rc = urd_mutex_lock(&t->reading);
     if (rc)
         return rc;
@@ -328,12 +382,13 @@ static int handshake_in_turn(urd_tls *t)
         return rc;
     }
     do {
-        rc = shake(t);
+        rc = shake(t, &head);
+        head.end = 0;
         int sent = send_all(t);
         if (sent && (rc == 0 || (rc == -EAGAIN && sent == -ECANCELED)))
             rc = sent;
         if (rc == -EAGAIN) { /* also when it cannot send: perhaps the other end has said why */
-            int filled = fill(t);
+            int filled = fill(t, &head);
             rc = filled ? filled : rc;
         }
     } while (rc == -EAGAIN);
@@ -348,7 +403,7 @@ int urd_tls_handshake(urd_tls *t)
     if (urd_cancelled())
         return -ECANCELED;
     pthread_mutex_lock(&t->lock);
-    int rc = begin_call(t);
+    int rc = begin_call(t, false, false);
     pthread_mutex_unlock(&t->lock);
     return rc == NOT_YET ? handshake_in_turn(t) : rc;
 }
@@ -360,31 +415,39 @@ static int at_most(size_t size, int most)
     return size < (size_t)most ? (int)size : most;
 }
 
-static ssize_t decrypt(urd_tls *t, void *buf, size_t size)
+static ssize_t decrypt(urd_tls *t, void *buf, size_t size, const urd__tls_bytes *head)
 {
     pthread_mutex_lock(&t->lock);
-    int n = begin_call(t);
+    int n = begin_call(t, true, false);
+    t->head = *head;
     if (n == 0) {
         n = SSL_read(t->ssl, buf, at_most(size, INT_MAX));
         if (n <= 0)
             n = judge(t, n);
-        t->dry = n == -EAGAIN || (n > 0 && is_dry(t)); /* an end stays */
     }
+    bool dry = end_call(t);
+    t->dry = n == -EAGAIN || (n > 0 && dry); /* an end stays */
     pthread_mutex_unlock(&t->lock);
     return n;
 }
 
 static ssize_t read_in_turn(urd_tls *t, void *buf, size_t size)
 {
+    unsigned char first[HEAD];
+    urd__tls_bytes head = {.at = first};
     ssize_t n = urd_mutex_lock(&t->reading);
     if (n)
         return n;
     do {
-        n = t->dry ? fill(t) : 0;
+        n = t->dry ? fill(t, &head) : 0;
         if (n == 0)
-            n = decrypt(t, buf, size);
+            n = decrypt(t, buf, size, &head);
+        head.end = 0;
     } while (n == -EAGAIN);
+    bool over = turn_is_over(&t->reads);
     urd_mutex_unlock(&t->reading);
+    if (over)
+        (void)!urd_yield();
     return n;
 }
 
@@ -399,21 +462,25 @@ ssize_t urd_tls_read(urd_tls *t, void *buf, size_t size)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-static ssize_t encrypt(urd_tls *t, const void *buf, size_t size)
+/* *left: there is something in `out`. */
+static ssize_t encrypt(urd_tls *t, const void *buf, size_t size, bool *left)
 {
     pthread_mutex_lock(&t->lock);
-    int n = t->shut ? -EPIPE : begin_call(t);
+    int n = t->shut ? -EPIPE : begin_call(t, false, true);
     if (n == 0) {
         n = SSL_write(t->ssl, buf, at_most(size, RECORD));
         if (n <= 0)
             n = judge(t, n);
     }
+    t->may_send = false;
+    *left = !is_empty(&t->out); /* W1 */
     pthread_mutex_unlock(&t->lock);
     return n;
 }
 
 static ssize_t write_in_turn(urd_tls *t, const void *buf, size_t size)
 {
+    bool left = false;
     ssize_t n = urd_mutex_lock(&t->writing);
     if (n)
         return n;
@@ -421,12 +488,15 @@ static ssize_t write_in_turn(urd_tls *t, const void *buf, size_t size)
     if (n == 0 && !is_empty(&t->sending))
         n = send_all(t);
     if (n == 0)
-        n = encrypt(t, buf, size);
-    if (n > 0) {
+        n = encrypt(t, buf, size, &left);
+    if (n > 0 && left) {
         int sent = send_all(t);
         n = sent == 0 || sent == -ECANCELED ? n : sent;
     }
+    bool over = turn_is_over(&t->writes);
     end_writing(t);
+    if (over)
+        (void)!urd_yield();
     return n;
 }
 
@@ -434,9 +504,15 @@ static ssize_t write_in_turn(urd_tls *t, const void *buf, size_t size)
  * sees to that, if anybody does; nothing tells when. */
 static int get_more(urd_tls *t)
 {
+    unsigned char first[HEAD];
+    urd__tls_bytes head = {.at = first};
     if (urd_mutex_trylock(&t->reading))
         return urd_sleep(RETRY_NS);
-    int rc = fill(t);
+    int rc = fill(t, &head);
+    pthread_mutex_lock(&t->lock);
+    t->head = head;
+    (void)end_call(t); /* into `in` */
+    pthread_mutex_unlock(&t->lock);
     urd_mutex_unlock(&t->reading);
     return rc;
 }
@@ -471,7 +547,7 @@ ssize_t urd_tls_write_all(urd_tls *t, const void *buf, size_t size)
 static int say_goodbye(urd_tls *t)
 {
     pthread_mutex_lock(&t->lock);
-    int rc = begin_call(t);
+    int rc = begin_call(t, false, false);
     if (rc == 0 && !t->shut) {
         t->shut = true;
         if (SSL_shutdown(t->ssl) < 0)

@@ -56,20 +56,27 @@ struct urd_tls {
     urd_mutex reading;        /* whose turn it is: held while waiting for input */
     urd_mutex writing;        /* the same, for output */
     bool dry;                 /* under reading: OpenSSL has nothing more to give */
+    unsigned reads;           /* under reading: since the last wait for input */
     int broken;               /* under writing: -errno of the descriptor; nothing more is sent */
     urd__tls_bytes sending;   /* under writing */
+    unsigned writes;          /* under writing */
     pthread_mutex_t lock;     /* guards the rest */
     SSL *ssl;
-    urd__tls_bytes in;  /* from the descriptor; filled by who holds `reading` */
-    urd__tls_bytes out; /* from OpenSSL */
-    bool unsent;        /* there is something in `sending` */
-    bool connected;     /* the handshake is done */
-    bool shut;          /* the other end was told that no more will come */
-    int failed;         /* 0, or -errno for good */
-    char *reason;       /* set once; NULL: none */
-    char *protocol;     /* set once, as it connects; NULL: none */
-    char *host;         /* set once; NULL: none was given */
-    urd_scope closing;  /* of urd_tls_close */
+    urd__tls_bytes head; /* what its reader has just read, on its stack */
+    urd__tls_bytes in;   /* read before that, and not yet asked for */
+    urd__tls_bytes out;  /* from OpenSSL */
+    bool may_read;       /* who calls OpenSSL holds `reading` */
+    bool may_send;       /* who calls OpenSSL holds `writing`, and `sending` is empty */
+    bool emptied;        /* during this call the descriptor had less than was asked for */
+    int input;           /* why there is no more of it: -EAGAIN, -ECONNABORTED at the end, -errno */
+    bool unsent;         /* there is something in `sending` */
+    bool connected;      /* the handshake is done */
+    bool shut;           /* the other end was told that no more will come */
+    int failed;          /* 0, or -errno for good */
+    char *reason;        /* set once; NULL: none */
+    char *protocol;      /* set once, as it connects; NULL: none */
+    char *host;          /* set once; NULL: none was given */
+    urd_scope closing;   /* of urd_tls_close */
 };
 
 /* Under lock, after OpenSSL has failed: note why, from its queue of errors.  The -errno. */

@@ -277,6 +277,7 @@ static int set_up(urd_tls_context *c)
         SSL_CTX_set_session_id_context(c->ctx, name, sizeof name - 1) != 1)
         return -ENOMEM;
     SSL_CTX_set_options(c->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_read_ahead(c->ctx, 1); /* a record by one system call */
     SSL_CTX_set_mode(c->ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(
         c->ctx, client ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF);

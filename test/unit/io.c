@@ -50,6 +50,36 @@ TEST(a_read_waits_until_something_is_there)
     run_io(20, wait_for_letter);
 }
 
+static int try_both(void *arg)
+{
+    (void)arg;
+    char got[8] = "";
+    ssize_t n;
+    make_pair(ends);
+    CHECK_EQ(urd_tryread(ends[0], got, sizeof got), -EAGAIN);
+    CHECK_EQ(urd_trywrite(ends[1], "hello", 5), 5);
+    CHECK_EQ(urd_tryread(ends[0], got, sizeof got), 5);
+    CHECK_STR(got, "hello");
+    while ((n = urd_trywrite(ends[1], got, sizeof got)) > 0)
+        ;
+    CHECK_EQ(n, -EAGAIN);
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_scope_cancel(&s, 0);
+    CHECK_EQ(urd_tryread(ends[0], got, sizeof got), sizeof got); /* no cancel point */
+    CHECK_EQ(urd_scope_join(&s), -ECANCELED);
+    CHECK_EQ(urd_close(ends[0]), 0);
+    CHECK_EQ(urd_trywrite(ends[1], "x", 1), -EPIPE);
+    CHECK_EQ(urd_tryread(-1, got, 1), -EBADF);
+    CHECK_EQ(urd_close(ends[1]), 0);
+    return 0;
+}
+
+TEST(a_try_does_not_wait_and_is_no_cancel_point)
+{
+    run_io(1, try_both);
+}
+
 static int see_the_end(void *arg)
 {
     char got[8];
