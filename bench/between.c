@@ -16,6 +16,11 @@
 
 enum { SLOTS = 1024, VALUES = 2000000, TURNS = 20000 };
 
+typedef struct message {
+    uint64_t number;
+    char rest[56];
+} message;
+
 /* In shared memory. */
 static struct common {
     _Alignas(64) uint64_t sent;
@@ -24,6 +29,7 @@ static struct common {
     _Alignas(64) urd_chan chan;
     _Alignas(64) urd_chan back;
     uint64_t ring[SLOTS], back_ring[SLOTS];
+    _Alignas(64) message messages[SLOTS];
 } * common;
 
 /* What a process is given: its copy of `common` was made before there was any. */
@@ -50,6 +56,27 @@ static int send_raw(void *arg)
         c->values[i % SLOTS] = i;
         urd__store_rel(&c->sent, i + 1);
     }
+    return 0;
+}
+
+static int send_raw_messages(void *arg)
+{
+    const part *p = arg;
+    struct common *c = p->common;
+    for (uint64_t i = 0; i < (uint64_t)p->n; i++) {
+        spin_while(&c->received, i - SLOTS);
+        c->messages[i % SLOTS] = (message){.number = i};
+        urd__store_rel(&c->sent, i + 1);
+    }
+    return 0;
+}
+
+static int send_messages(void *arg)
+{
+    const part *p = arg;
+    message m = {.number = 0};
+    for (; m.number < (uint64_t)p->n; m.number++)
+        bench_must(urd_chan_send(&p->common->chan, &m), "urd_chan_send");
     return 0;
 }
 
@@ -111,6 +138,35 @@ static void ours(long n)
     end(&s, sum, n);
 }
 
+static void raw_messages(long n)
+{
+    urd_scope s;
+    part p = {.common = common, .n = n};
+    uint64_t sum = 0;
+    common->sent = common->received = 0;
+    begin(&s, send_raw_messages, &p);
+    for (uint64_t i = 0; i < (uint64_t)n; i++) {
+        spin_while(&common->sent, i);
+        message m = common->messages[i % SLOTS];
+        sum += m.number;
+        urd__store_rel(&common->received, i + 1);
+    }
+    end(&s, sum, n);
+}
+
+static void our_messages(long n)
+{
+    urd_scope s;
+    part p = {.common = common, .n = n};
+    message m;
+    uint64_t sum = 0;
+    urd_chan_init(&common->chan, sizeof m, common->messages, SLOTS);
+    begin(&s, send_messages, &p);
+    for (long i = 0; i < n; i++, sum += m.number)
+        bench_must(urd_chan_recv(&common->chan, &m), "urd_chan_recv");
+    end(&s, sum, n);
+}
+
 /* There and back, one at a time. */
 static void to_and_fro(long n)
 {
@@ -145,6 +201,8 @@ static int measure(void *rounds)
     bench_case cases[] = {
         {.name = "a spinning ring", .run = raw, .n = VALUES},
         {.name = "urd_chan between 2 processes", .run = ours, .n = VALUES},
+        {.name = "a spinning ring, 64 bytes", .run = raw_messages, .n = VALUES},
+        {.name = "urd_chan between 2 processes, 64 bytes", .run = our_messages, .n = VALUES},
         {.name = "urd_chan between processes, 1 alone", .run = alone, .n = VALUES},
         {.name = "urd_chan, there and back", .run = to_and_fro, .n = TURNS},
         {.run = NULL}};

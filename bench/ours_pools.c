@@ -155,7 +155,7 @@ typedef struct shared {
     _Alignas(64) urd_chan chan;
     _Alignas(64) urd_mutex mutex;
     long n;
-    peer_message ring[SLOTS];
+    _Alignas(64) peer_message ring[SLOTS];
 } shared;
 
 static shared *make_shared(void)

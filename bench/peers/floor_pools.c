@@ -25,7 +25,7 @@ static struct common {
     _Alignas(64) uint64_t sent;
     _Alignas(64) uint64_t ended;
     _Alignas(64) pthread_mutex_t mutex;
-    peer_message ring[RING];
+    _Alignas(64) peer_message ring[RING];
     _Alignas(64) unsigned char bytes[PEER_LARGE_BYTES];
 } * common;
 

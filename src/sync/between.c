@@ -63,10 +63,12 @@ static const uint64_t AWAITED = 1, ENDED = 2, ONE = UINT64_C(1) << URD__BETWEEN_
 
 /* LOOKS, with rests between: some 2 us, which is less than to sleep and to be woken. */
 #ifdef URD_MODEL
-enum { LOOKS = 0, RESTS = 0 };
+enum { LOOKS = 0, RESTS = 0, GATHERS = 0 };
 #else
-enum { LOOKS = 40, RESTS = 4 };
+enum { LOOKS = 40, RESTS = 4, GATHERS = 32 };
 #endif
+enum { GATHERED = 3, UNRESTED = 32 };
+static const uint64_t SEEN = (UINT64_C(1) << 58) - 1;
 
 _Static_assert(offsetof(urd_chan, head) + sizeof(urd__between) <= sizeof(urd_chan),
                "a channel has room for what it is between processes");
@@ -159,12 +161,32 @@ static int look(walk *w)
 {
     bool abandoned = is_abandoned(w->other);
     w->far = urd__load_acq(&w->other->count); /* [pass] */
-    w->own->seen = values_in(w->far);
+    w->own->seen = values_in(w->far) & SEEN;
     if (may_pass(w))
         return 0;
     if ((w->far | urd__load_rlx(&w->own->count)) & ENDED) /* and if not yet, P3 or B3 sees it */
         return -EPIPE;
     return abandoned ? -EOWNERDEAD : -EAGAIN;
+}
+
+/*
+ * Under lock.  To look at the other side takes its line away, which both then pay for; who looks
+ * for each value pays for each.  So who has to look lets some gather first; but not where that was
+ * in vain the last time, as between two that answer each other.
+ */
+static int look_with_rest(walk *w)
+{
+    urd__side *own = w->own;
+    bool rests = own->unrested == 0;
+    for (int i = 0; rests && i < GATHERS; i++)
+        urd__spin_hint();
+    int rc = look(w);
+    uint64_t may = own->seen + w->ahead - values_in(urd__load_rlx(&own->count)); /* under lock */
+    if (!rests)
+        own->unrested--;
+    else if (rc == 0 && may < GATHERED)
+        own->unrested = UNRESTED;
+    return rc;
 }
 
 /* Has the other side moved, in a moment? */
@@ -187,7 +209,7 @@ static int wait_for_other(walk *w)
     while (rc == 0) {
         urd__word word = {.word = &w->own->calls, .deaths = urd__peers_deaths(), .on = w->chan};
         word.value = urd__load_acq(&w->own->calls); /* B1 [calls] */
-        rc = look(w);
+        rc = look_with_rest(w);
         if (rc != -EAGAIN)
             return rc;
         rc = 0;
@@ -259,7 +281,7 @@ int urd__between_transfer(urd_chan *c, bool send, void *v, bool waits)
         return rc;
     come(w.own);
     if (!may_pass(&w))
-        rc = look(&w);
+        rc = waits ? look_with_rest(&w) : look(&w);
     if (rc == -EAGAIN && waits)
         rc = wait_for_other(&w);
     bool awaited = false;

@@ -11,10 +11,11 @@
 enum { URD__BETWEEN_PEERS = 4, URD__BETWEEN_BITS = 2 /* of a count, below the number */ };
 
 typedef struct urd__side {
-    int lock;       /* atomic, futex: of robust.c */
-    int calls;      /* atomic, futex: times that who waits here was called */
-    uint64_t count; /* atomic: values that passed, and bits; raised under lock */
-    uint64_t seen;  /* under lock: values that passed the other side, when last looked at */
+    int lock;              /* atomic, futex: of robust.c */
+    int calls;             /* atomic, futex: times that who waits here was called */
+    uint64_t count;        /* atomic: values that passed, and bits; raised under lock */
+    uint64_t seen : 58;    /* under lock: values that passed the other side, when last looked at */
+    uint64_t unrested : 6; /* under lock: looks that are to be made without a rest before */
     /* atomic: processes that held the lock last; set under lock */
     uint32_t peers[URD__BETWEEN_PEERS];
 } urd__side;
