@@ -24,7 +24,7 @@
 
 #include <string.h>
 
-enum { WORKERS_MAX = 3, JOBS = 3, ROUNDS_MAX = 3, SAMPLES = 10000 };
+enum { WORKERS_MAX = 3, JOBS = 3, ROUNDS_MAX = 3, SAMPLES = 4000 };
 
 urd__runtime urd__rt;
 int urd__interrupted;
