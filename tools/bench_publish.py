@@ -29,6 +29,8 @@ SHORT = {
     "chan": ("channel, 4 to 4, 2 workers", "canal, 4 para 4, 2 workers"),
     "skynet-2": ("tree of 1.1 M tasks, 2 workers", "árvore de 1,1 M tarefas, 2 workers"),
     "fib-2": ("fib(32), 2 workers", "fib(32), 2 workers"),
+    "burst": ("burst of work after a pause, 2 workers",
+              "rajada de trabalho após uma pausa, 2 workers"),
     "for-uneven": ("uneven loop, per element", "laço desigual, por elemento"),
     "sort": ("sort, per element", "ordenar, por elemento"),
     "mutex-2": ("mutex, 1000 tasks, 2 workers", "mutex, 1000 tarefas, 2 workers"),
