@@ -101,10 +101,10 @@ enum { UNMOVED, MOVING, MOVED };
 /* `to_help`: the caller goes on computing. */
 static bool wake(urd__worker *worker, bool to_help)
 {
-    int unmoved = UNMOVED, slept;
+    int unmoved = UNMOVED;
     bool move = to_help && urd__worker_self && urd__cas_ar(&worker->moved, &unmoved, MOVING);
     urd__add_ar(&urd__rt.waking, 1); /* [waking] pairs with stop() in runtime.c */
-    slept = unpark(worker);
+    int slept = unpark(worker);
     if (slept != URD__AWAKE && urd__worker_self)
         urd__worker_self->woke = true;
     if (move) {

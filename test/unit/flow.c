@@ -287,6 +287,21 @@ TEST(a_close_returns_the_first_error_that_nobody_took)
     run_all(close_early);
 }
 
+/* Eight jobs that stand at the gate, of which so many are given; none has ended. */
+static urd_pool_flow *open_stuck(urd_pool *p, int **in, int inflow)
+{
+    urd_pool_flow *f;
+    urd_pool_flow_options o = {.in = in, .n = 8, .in_bytes = sizeof *in, .inflow_max = inflow};
+    CHECK_EQ(urd_pool_flow_open(&f, p, at_gate, &o), 0);
+    urd_pool_result r;
+    urd_scope s;
+    urd_scope_open(&s);
+    urd_scope_deadline(&s, urd_now() + URD_MS);
+    CHECK_EQ(urd_pool_flow_next(f, &r), -ECANCELED);
+    CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+    return f;
+}
+
 static int close_cancelled(void *arg)
 {
     (void)arg;
@@ -295,15 +310,7 @@ static int close_cancelled(void *arg)
         in[i] = gate;
     for (int i = 0; i < KINDS; i++) {
         urd_pool *p = open_pool(kinds[i], NULL);
-        urd_pool_flow *f;
-        urd_pool_flow_options o = {.in = in, .n = 8, .in_bytes = sizeof *in, .inflow_max = 8};
-        CHECK_EQ(urd_pool_flow_open(&f, p, at_gate, &o), 0);
-        urd_pool_result r;
-        urd_scope s;
-        urd_scope_open(&s);
-        urd_scope_deadline(&s, urd_now() + URD_MS);
-        CHECK_EQ(urd_pool_flow_next(f, &r), -ECANCELED);
-        CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
+        urd_pool_flow *f = open_stuck(p, in, 8);
         urd_pool_cancel(p);
         urd__store_rel(gate, 1);
         CHECK_EQ(urd_pool_flow_close(f), 0); /* that they never began is what was asked for */
@@ -402,15 +409,8 @@ static int cancelled_pool(void *arg)
     for (int i = 0; i < KINDS; i++) {
         *gate = 0;
         urd_pool *p = open_pool(kinds[i], NULL);
-        urd_pool_flow *f;
-        urd_pool_flow_options o = {.in = in, .n = 8, .in_bytes = sizeof *in, .inflow_max = 4};
-        CHECK_EQ(urd_pool_flow_open(&f, p, at_gate, &o), 0);
+        urd_pool_flow *f = open_stuck(p, in, 4);
         urd_pool_result r;
-        urd_scope s;
-        urd_scope_open(&s);
-        urd_scope_deadline(&s, urd_now() + URD_MS);
-        CHECK_EQ(urd_pool_flow_next(f, &r), -ECANCELED);
-        CHECK_EQ(urd_scope_join(&s), -ETIMEDOUT);
         urd_pool_cancel(p);
         urd__store_rel(gate, 1);
         int rc, n = 0;
